@@ -1,0 +1,67 @@
+//! Does the file reach the image's end?
+//!
+//! The JPEG decoder paints what is missing grey and reports success, which would hand a network
+//! half a face and a half of nothing. The WebP decoder reads missing entropy-coded data as zeros.
+//! Both formats say where they end, so that is checked here. PNG needs no help: its decoder asks
+//! for every row.
+
+use image::ImageFormat;
+
+pub(crate) fn is_whole(bytes: &[u8], format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::Jpeg => jpeg_reaches_its_end(bytes),
+        ImageFormat::WebP => webp_reaches_its_end(bytes),
+        _ => true,
+    }
+}
+
+/// Walks segments and scans up to the end-of-image marker.
+///
+/// Looking for the marker's two bytes alone would be fooled by the thumbnail that cameras put
+/// into the EXIF segment; looking at the file's last two bytes would refuse the many photos with
+/// something appended.
+fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    let mut at = 2; // past the start-of-image marker
+    while let Some((marker, after)) = next_marker(bytes, at) {
+        match marker {
+            END_OF_IMAGE => return true,
+            // Markers without a segment; in a scan they belong to the entropy-coded data.
+            0x01 | 0xD0..=0xD8 => at = after,
+            _ => match segment_end(bytes, after) {
+                Some(end) => at = end,
+                None => return false,
+            },
+        }
+    }
+    false
+}
+
+const END_OF_IMAGE: u8 = 0xD9;
+
+/// The next marker at or after `from`, and where it ends. Entropy-coded data is passed over: in
+/// it a stuffed zero follows each 0xFF that is no marker.
+fn next_marker(bytes: &[u8], from: usize) -> Option<(u8, usize)> {
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(|&b| b == 0xFF)?;
+        match *bytes.get(at + 1)? {
+            0x00 => at += 2,
+            0xFF => at += 1, // a fill byte before the marker
+            marker => return Some((marker, at + 2)),
+        }
+    }
+}
+
+fn segment_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let length = u16::from_be_bytes([*bytes.get(at)?, *bytes.get(at + 1)?]);
+    let end = at + usize::from(length);
+    (length >= 2 && end <= bytes.len()).then_some(end)
+}
+
+/// The RIFF header holds the length of everything after its first eight bytes.
+fn webp_reaches_its_end(bytes: &[u8]) -> bool {
+    let Some(&[a, b, c, d]) = bytes.get(4..8) else {
+        return false;
+    };
+    u64::from(u32::from_le_bytes([a, b, c, d])) + 8 <= bytes.len() as u64
+}
