@@ -1,0 +1,53 @@
+-- Gives a delivered entry's job to a worker.
+--
+-- KEYS: job, stream
+-- ARGV: entry, worker, lease ms, retention ms
+--
+-- Invariants: only a QUEUED job, or a RUNNING one whose lease has expired, can be claimed; each
+-- claim raises the fence and the attempt; the pending entry's idle time starts with the lease, so
+-- that "idle for one lease" (XAUTOCLAIM) and "the lease has expired" become true together.
+local job, stream = unpack(KEYS)
+local entry, worker, lease_ms, retention_ms = unpack(ARGV)
+
+local found = redis.call('HMGET', job, 'state', 'entry', 'lease_ms', 'cancel_requested',
+  'attempt', 'max_attempts', 'worker')
+local state, attempt = found[1], found[5]
+
+-- Deleted, finished, or queued again under a newer entry: nothing is left to do for this one.
+if (state ~= 'QUEUED' and state ~= 'RUNNING') or found[2] ~= entry then
+  redis.call('XACK', stream, GROUP, entry)
+  return {'GONE'}
+end
+
+if state == 'RUNNING' then
+  local left = tonumber(found[3]) - now_ms()
+  if left > 0 then
+    -- Taken over too early (leases of different length): give it back, due when the lease ends.
+    local idle = math.max(0, tonumber(lease_ms) - left)
+    redis.call('XCLAIM', stream, GROUP, found[7], 0, entry, 'IDLE', idle, 'JUSTID')
+    return {'HELD'}
+  end
+  redis.call('HSET', job, 'last_reason', 'WORKER_LOST', 'last_message',
+    'worker ' .. found[7] .. ' stopped renewing its lease during attempt ' .. attempt)
+end
+
+if found[4] then
+  finish(job, stream, 'CANCELLED', retention_ms)
+  return {'GONE'}
+end
+if tonumber(attempt) >= tonumber(found[6]) then
+  exhaust(job, stream, retention_ms)
+  return {'GONE'}
+end
+
+local now = now_ms()
+redis.call('HSET', job, 'state', 'RUNNING', 'worker', worker, 'lease_ms', now + lease_ms)
+redis.call('HSETNX', job, 'started_ms', now)
+-- Progress never goes back within an attempt, and a new attempt starts from its checkpoint.
+redis.call('HDEL', job, 'done', 'total', 'message')
+local fence = redis.call('HINCRBY', job, 'fence', 1)
+redis.call('HINCRBY', job, 'attempt', 1)
+changed(job)
+redis.call('XCLAIM', stream, GROUP, worker, 0, entry, 'JUSTID')
+local kept = redis.call('HMGET', job, 'payload', 'checkpoint')
+return {'OK', fence, attempt + 1, kept[1], kept[2]}
