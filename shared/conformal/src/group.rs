@@ -1,0 +1,288 @@
+//! Groups of predictions inside which coverage holds separately.
+//!
+//! Mondrian conformal prediction: with a threshold per group g(x),
+//! P(Y ∈ C(X) | g(X) = g) ≥ coverage for every group. Groups are formed from predictions only: the
+//! true age is unknown in service, so a threshold looked up by it is not one that users get.
+//!
+//! Small groups are merged by the number of their calibration members, never by their scores. The
+//! guarantee is exact for a partition that was fixed before the calibration data were seen. Where
+//! counts made two decades one group, the mix of decades inside it is slightly tied to the rule:
+//! `tests/coverage.rs` measures less than a tenth of a point in the worst case.
+//!
+//! Source: Vovk, Gammerman, Shafer, *Algorithmic Learning in a Random World* (2005), section 4.5.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgeSupport, Prediction};
+
+/// The least number of calibration members of a group, unless the fit asks for another.
+///
+/// Coverage given a calibration set is Beta(k, n + 1 − k). At 90 % its standard deviation is 4.2
+/// points for n = 50 and 3.0 points for n = 100, so that a group is rarely worse than 84 %; and
+/// with 100 members even 99 % has a finite threshold (it takes 99). More would merge the decades
+/// of old age, of which data sets have few, into their younger neighbours.
+pub const MIN_GROUP: usize = 100;
+
+/// Years in a decade.
+const DECADE: f64 = 10.0;
+
+/// How predictions are divided into groups with a threshold each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grouping {
+    /// One group: coverage holds over everybody taken together.
+    None,
+    /// The decade ⌊ŷ/10⌋ of the predicted age, small neighbours merged.
+    PredictedDecade,
+}
+
+/// A name that is not one of the groupings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown grouping {0:?}: expected one of none, predicted-decade")]
+pub struct UnknownGrouping(pub String);
+
+impl Grouping {
+    /// The name in commands and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PredictedDecade => "predicted-decade",
+        }
+    }
+
+    /// The groups for calibration data with these predicted ages: a partition of the support,
+    /// youngest first.
+    pub(crate) fn partition(
+        self,
+        support: AgeSupport,
+        min_group: usize,
+        means: impl Iterator<Item = f64>,
+    ) -> Vec<Group> {
+        match self {
+            Self::None => groups_between(support, &[]),
+            Self::PredictedDecade => {
+                let cuts = decade_cuts(support);
+                let mut counts = vec![0; cuts.len() + 1];
+                for mean in means {
+                    counts[cuts.partition_point(|&cut| cut <= mean)] += 1;
+                }
+                groups_between(support, &merge(&cuts, &counts, min_group))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Grouping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Grouping {
+    type Err = UnknownGrouping;
+
+    fn from_str(name: &str) -> Result<Self, UnknownGrouping> {
+        [Self::None, Self::PredictedDecade]
+            .into_iter()
+            .find(|grouping| grouping.name() == name)
+            .ok_or_else(|| UnknownGrouping(name.to_owned()))
+    }
+}
+
+/// One part of the partition of predicted ages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Group {
+    /// `all`, or the completed years of the predicted age: `20-29`, and `70+` at the top.
+    pub name: String,
+    /// The least predicted age inside, in years.
+    pub from: f64,
+    /// The predicted age at which the next group begins, in years: not inside, except in the last
+    /// group, which ends with the support and includes it.
+    pub to: f64,
+}
+
+impl Group {
+    pub(crate) fn new(support: AgeSupport, from: f64, to: f64) -> Self {
+        let name = if from <= support.lower() && to >= support.upper() {
+            "all".to_owned()
+        } else if to >= support.upper() {
+            format!("{from}+")
+        } else {
+            format!("{from}-{}", to - 1.0)
+        };
+        Self { name, from, to }
+    }
+}
+
+/// The position, among neighbouring groups that begin at `starts`, of the one for `prediction`. A
+/// prediction outside the support belongs to the nearest group, so that there always is one.
+pub(crate) fn position(starts: impl Iterator<Item = f64>, prediction: &Prediction) -> usize {
+    starts.skip(1).take_while(|&start| start <= prediction.mean()).count()
+}
+
+/// Where decades begin strictly inside the support. A support that ends on a whole decade gets no
+/// group for that one point.
+fn decade_cuts(support: AgeSupport) -> Vec<f64> {
+    let first = (support.lower() / DECADE).floor() as u32 + 1;
+    (first..)
+        .map(|decade| f64::from(decade) * DECADE)
+        .take_while(|&cut| cut < support.upper())
+        .collect()
+}
+
+/// The cuts that remain after merging: from the oldest decade down, a group is closed as soon as
+/// it has `min_group` members; what is left over at the young end joins the group above it.
+fn merge(cuts: &[f64], counts: &[usize], min_group: usize) -> Vec<f64> {
+    let mut kept = Vec::new();
+    let mut members = 0;
+    // counts[i + 1] are the members above cuts[i].
+    for (cut, count) in cuts.iter().zip(&counts[1..]).rev() {
+        members += count;
+        if members >= min_group {
+            kept.push(*cut);
+            members = 0;
+        }
+    }
+    if members + counts[0] < min_group {
+        kept.pop();
+    }
+    kept.reverse();
+    kept
+}
+
+fn groups_between(support: AgeSupport, cuts: &[f64]) -> Vec<Group> {
+    let starts = std::iter::once(support.lower()).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([support.upper()]);
+    starts.zip(ends).map(|(from, to)| Group::new(support, from, to)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(support: AgeSupport, min_group: usize, means: &[f64]) -> Vec<String> {
+        let groups = Grouping::PredictedDecade.partition(support, min_group, means.iter().copied());
+        groups.into_iter().map(|group| group.name).collect()
+    }
+
+    /// So many predictions in the middle of each decade, youngest first.
+    fn decades(counts: &[usize]) -> Vec<f64> {
+        let decades = counts.iter().enumerate();
+        decades
+            .flat_map(|(decade, &count)| std::iter::repeat_n(decade as f64 * 10.0 + 5.0, count))
+            .collect()
+    }
+
+    #[test]
+    fn decades_with_enough_members_stay() {
+        let names = names(AgeSupport::default(), 2, &decades(&[2; 12]));
+        let expected = [
+            "0-9", "10-19", "20-29", "30-39", "40-49", "50-59", "60-69", "70-79", "80-89", "90-99",
+            "100-109", "110+",
+        ];
+        assert_eq!(names, expected);
+    }
+
+    #[test]
+    fn the_oldest_are_merged_downwards() {
+        let means = decades(&[5, 5, 5, 5, 5, 5, 5, 3, 1, 1]);
+        let names = names(AgeSupport::default(), 5, &means);
+        assert_eq!(names.last().unwrap(), "70+");
+        assert_eq!(names.len(), 8);
+    }
+
+    #[test]
+    fn what_is_left_at_the_young_end_joins_the_group_above() {
+        let names = names(AgeSupport::default(), 5, &decades(&[1, 3, 9, 9]));
+        assert_eq!(names, ["0-29", "30+"]);
+    }
+
+    #[test]
+    fn a_group_in_the_middle_grows_downwards_until_it_is_large_enough() {
+        let names = names(AgeSupport::default(), 5, &decades(&[9, 9, 2, 2, 2, 9]));
+        assert_eq!(names, ["0-9", "10-19", "20-49", "50+"]);
+    }
+
+    #[test]
+    fn too_few_for_two_groups_are_one() {
+        assert_eq!(names(AgeSupport::default(), 5, &decades(&[3, 3])), ["all"]);
+        assert_eq!(names(AgeSupport::default(), 5, &decades(&[9])), ["all"]);
+        assert_eq!(names(AgeSupport::default(), 5, &[]), ["all"]);
+    }
+
+    #[test]
+    fn a_boundary_belongs_to_the_older_group_and_the_top_to_the_last() {
+        let support = AgeSupport::new(0.0, 30.0).unwrap();
+        let groups = Grouping::PredictedDecade.partition(support, 1, [5.0, 15.0, 25.0].into_iter());
+        let name = |mean| {
+            let prediction = Prediction::new(mean, 1.0).unwrap();
+            let starts = groups.iter().map(|group| group.from);
+            groups[position(starts, &prediction)].name.as_str()
+        };
+        assert_eq!(name(0.0), "0-9");
+        assert_eq!(name(10.0_f64.next_down()), "0-9");
+        assert_eq!(name(10.0), "10-19");
+        assert_eq!(name(30.0), "20+");
+        assert_eq!(name(300.0), "20+");
+    }
+
+    #[test]
+    fn a_support_need_not_begin_on_a_decade() {
+        let support = AgeSupport::new(18.0, 65.0).unwrap();
+        let means = [18.0, 25.0, 35.0, 45.0, 55.0, 65.0];
+        let expected = ["18-19", "20-29", "30-39", "40-49", "50-59", "60+"];
+        assert_eq!(names(support, 1, &means), expected);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for grouping in [Grouping::None, Grouping::PredictedDecade] {
+            assert_eq!(grouping.to_string().parse(), Ok(grouping));
+        }
+        assert!("decade".parse::<Grouping>().is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn groups_partition_the_axis_and_are_large_enough(
+            lower in 0..40_u32,
+            length in 1..90_u32,
+            min_group in 0..30_usize,
+            places in prop::collection::vec(0.0..=1.0_f64, 0..200),
+        ) {
+            let (lower, upper) = (f64::from(lower), f64::from(lower + length));
+            let support = AgeSupport::new(lower, upper).unwrap();
+            let means: Vec<f64> =
+                places.iter().map(|place| support.clamp(lower + place * (upper - lower))).collect();
+            let groups =
+                Grouping::PredictedDecade.partition(support, min_group, means.iter().copied());
+
+            prop_assert_eq!(groups[0].from, lower);
+            prop_assert_eq!(groups[groups.len() - 1].to, upper);
+            for pair in groups.windows(2) {
+                prop_assert_eq!(pair[0].to, pair[1].from);
+                prop_assert_eq!(pair[0].to % 10.0, 0.0);
+            }
+            let mut members = vec![0; groups.len()];
+            for mean in means {
+                let prediction = Prediction::new(mean, 0.0).unwrap();
+                let position = position(groups.iter().map(|group| group.from), &prediction);
+                // Counted anew from the documented bounds: inside this one and no other.
+                let last = groups.len() - 1;
+                let inside: Vec<usize> = (0..groups.len())
+                    .filter(|&i| {
+                        let Group { from, to, .. } = groups[i];
+                        from <= mean && (mean < to || (i == last && mean == to))
+                    })
+                    .collect();
+                prop_assert_eq!(inside, vec![position]);
+                members[position] += 1;
+            }
+            prop_assert!(groups.len() == 1 || members.iter().all(|&n| n >= min_group));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! The statistics of Agespan: split conformal prediction for ages.
+//!
+//! Pure `f64` arithmetic. Nothing here knows of networks, sockets or storage; a caller brings
+//! predictions and true ages and takes away intervals with a coverage guarantee.
+//!
+//! The major components are:
+//!
+//! * [`Coverage`] and [`rank`]: a level as an exact ratio of integers, and which of the n sorted
+//!   calibration scores is the threshold for it.
+//!
+//! * [`Prediction`] and [`AgeSupport`]: what a predictor says about one face, and the ages that
+//!   are possible at all.
+//!
+//! * [`Score`]: how far a truth lies from a prediction, one file each in `score/`. A new score is
+//!   a file with `of` and `interval` and a variant of the enum: the compiler then names the three
+//!   matches that want an arm; `Score::ALL` is beside them.
+//!
+//! * [`Grouping`] and [`Group`]: the partition of the predictions inside which coverage holds
+//!   separately (Mondrian conformal prediction), and the rule that merges small groups.
+//!
+//! * [`Calibration`]: the sorted scores per group. Answers any level, and is itself the stable,
+//!   versioned artifact (`calibration/artifact.rs`).
+//!
+//! * [`clopper_pearson`] and [`beta_coverage_bounds`]: how far an observed coverage may stray by
+//!   chance.
+//!
+//! * [`CoverageTable`]: coverage and width of intervals on data they were not fitted on.
+//!
+//! ```
+//! use agespan_conformal::{
+//!     AgeSupport, Calibration, CalibrationSpec, Coverage, Grouping, Prediction, Score,
+//! };
+//!
+//! // Nine faces, each predicted as 30 and truly 31, 32, … 39 years old.
+//! let rows = (1..=9).map(|error| {
+//!     let prediction = Prediction::new(30.0, 4.0).expect("a possible age");
+//!     (prediction, 30.0 + f64::from(error))
+//! });
+//! let spec = CalibrationSpec::new(Score::Absolute, Grouping::None);
+//! let calibration = Calibration::fit(spec, AgeSupport::default(), rows)?;
+//!
+//! let prediction = Prediction::new(50.0, 4.0).expect("a possible age");
+//! let interval = calibration.interval(&prediction, Coverage::DEFAULT);
+//! assert!(interval.sufficient);
+//! assert_eq!((interval.lower.round(), interval.upper.round()), (41.0, 59.0));
+//! # Ok::<(), agespan_conformal::FitError>(())
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod binomial;
+mod calibration;
+mod evaluate;
+mod group;
+mod level;
+mod prediction;
+mod score;
+
+pub use binomial::{beta_coverage_bounds, clopper_pearson};
+pub use calibration::{
+    ArtifactError, CalibratedGroup, Calibration, CalibrationSpec, FORMAT, FitError, Interval,
+    InvalidCalibration,
+};
+pub use evaluate::{CoverageRow, CoverageTable, EvaluateError, Outcome};
+pub use group::{Group, Grouping, MIN_GROUP, UnknownGrouping};
+pub use level::{Coverage, LevelError, least_calibration_size, rank};
+pub use prediction::{AgeSupport, Prediction, PredictionError, SupportError};
+pub use score::{SIGMA_OFFSET, Score, UnknownScore};
