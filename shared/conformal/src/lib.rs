@@ -46,8 +46,6 @@
 //! # Ok::<(), agespan_conformal::FitError>(())
 //! ```
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-
 mod binomial;
 mod calibration;
 mod evaluate;
