@@ -1,0 +1,28 @@
+//! Networks on tch. No transport, no Redis, no files beyond the bytes it is given.
+//!
+//! The major components are:
+//!
+//! * [`MobileNetV2`]: the backbone, with torchvision's parameter names.
+//! * [`AgeNet`]: the backbone with an age head (a distribution over years) and a gender head.
+//! * [`InputSpec`]: how a square image becomes the network's input.
+//! * [`label_distribution`]: ages as label distributions, and the loss between two.
+//! * [`AdamW`]: the optimiser, whose state can be saved and restored.
+//! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
+//! * [`threads`]: how many threads libtorch takes, and how they wait.
+//!
+//! Tensors stay on the thread that made them: a model has one owner.
+
+mod adamw;
+mod age_net;
+mod input;
+pub mod label_distribution;
+mod mobilenet_v2;
+pub mod threads;
+pub mod weights;
+
+pub use adamw::AdamW;
+pub use age_net::{AgeNet, AgeOutput, Heads, Learning};
+pub use input::InputSpec;
+pub use mobilenet_v2::MobileNetV2;
+pub use tch;
+pub use weights::WeightsError;
