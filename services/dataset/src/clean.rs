@@ -1,0 +1,133 @@
+//! Which files are fit for use, and why the others are not.
+
+use std::collections::HashMap;
+
+use agespan_imaging::{self as imaging, Limits, RgbImage};
+use agespan_storage::ContentHash;
+
+use crate::label::Label;
+use crate::source::{Content, InputFile};
+use crate::utkface::{self, Name};
+
+/// Why a file is kept out of the dataset.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quarantine {
+    /// A stable name for tables: `MISSING_RACE`, `TRUNCATED`, `DUPLICATE_PIXELS`, …
+    pub reason: String,
+    /// What a person needs to know to mend it.
+    pub detail: String,
+}
+
+impl Quarantine {
+    fn new(reason: &str, detail: impl ToString) -> Self {
+        Self { reason: reason.to_owned(), detail: detail.to_string() }
+    }
+}
+
+/// What is known about one file after it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Examined {
+    /// Its path inside the source.
+    pub path: String,
+    /// The label and timestamp in its name, when they can be read.
+    pub name: Option<Name>,
+    /// The hash of its bytes, when they can be read.
+    pub file_hash: Option<ContentHash>,
+    /// What identifies its pixels, when they can be decoded.
+    pub pixels: Option<Pixels>,
+    /// Why it is kept out, if it is.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// Two identities of an image: exact, and robust against another round of compression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pixels {
+    /// SHA-256 of shape and samples.
+    pub hash: ContentHash,
+    /// A difference hash; images that differ only by compression nearly always share it.
+    pub look: u64,
+}
+
+/// Looks at one file on its own. The name's fault comes first: without a label the best image is
+/// of no use.
+pub fn examine(file: InputFile, limits: &Limits) -> Examined {
+    let name = utkface::parse(&file.path);
+    let (file_hash, image) = match &file.content {
+        Content::Bytes(bytes) => (
+            Some(ContentHash::of(bytes)),
+            imaging::decode(bytes, limits).map_err(|e| Quarantine::new(e.reason(), e)),
+        ),
+        Content::TooLarge => (None, Err(too_large(limits))),
+        Content::Unreadable(why) => (None, Err(Quarantine::new("UNREADABLE", why))),
+    };
+    let pixels = image.as_ref().ok().map(identify);
+    let quarantine = match &name {
+        Err(fault) => Some(Quarantine::new(fault.reason(), fault)),
+        Ok(_) => image.err(),
+    };
+    Examined { path: file.path, name: name.ok(), file_hash, pixels, quarantine }
+}
+
+fn too_large(limits: &Limits) -> Quarantine {
+    Quarantine::new("TOO_LARGE", format!("the file is longer than {} bytes", limits.max_bytes))
+}
+
+fn identify(image: &RgbImage) -> Pixels {
+    Pixels { hash: ContentHash(imaging::pixel_hash(image)), look: look(image) }
+}
+
+/// Which of two neighbours is brighter, on a grid of 8 rows and 9 columns.
+fn look(image: &RgbImage) -> u64 {
+    let small = imaging::square(image, 9);
+    let brightness = |x, y| small[(x, y)].0.iter().map(|c| u32::from(*c)).sum::<u32>();
+    (0..8)
+        .flat_map(|y| (0..8).map(move |x| (x, y)))
+        .fold(0, |bits, (x, y)| bits << 1 | u64::from(brightness(x, y) < brightness(x + 1, y)))
+}
+
+/// Looks at all files together: of those with identical pixels the one with the lowest path is
+/// kept, or none if they contradict each other about age or gender. A wrong label cannot be told
+/// from the right one, and one face must not count twice.
+pub fn remove_duplicates(files: &mut [Examined]) {
+    let mut same: HashMap<ContentHash, Vec<usize>> = HashMap::new();
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| file.quarantine.is_none()) {
+        if let Some(pixels) = file.pixels {
+            same.entry(pixels.hash).or_default().push(index);
+        }
+    }
+    for mut indices in same.into_values().filter(|indices| indices.len() > 1) {
+        indices.sort_unstable_by(|a, b| files[*a].path.cmp(&files[*b].path).then(a.cmp(b)));
+        resolve(files, &indices);
+    }
+}
+
+fn resolve(files: &mut [Examined], indices: &[usize]) {
+    let labels: Vec<Label> =
+        indices.iter().filter_map(|i| files[*i].name.as_ref().map(|name| name.label)).collect();
+    let first = files[indices[0]].path.clone();
+    if let Some(ages) = contradiction(&labels, |label| label.age.to_string()) {
+        let detail = format!("the same pixels are labelled with ages {ages}");
+        quarantine(files, indices, "CONTRADICTING_AGES", &detail);
+    } else if let Some(genders) = contradiction(&labels, |label| label.gender.to_string()) {
+        let detail = format!("the same pixels are labelled {genders}");
+        quarantine(files, indices, "CONTRADICTING_GENDERS", &detail);
+    } else {
+        let detail = format!("the same pixels as {first}");
+        quarantine(files, &indices[1..], "DUPLICATE_PIXELS", &detail);
+    }
+}
+
+/// The different values, if there is more than one.
+fn contradiction(labels: &[Label], value: impl Fn(&Label) -> String) -> Option<String> {
+    let mut labels = labels.to_vec();
+    labels.sort_unstable();
+    let mut values: Vec<String> = labels.iter().map(value).collect();
+    values.dedup();
+    (values.len() > 1).then(|| values.join(" and "))
+}
+
+fn quarantine(files: &mut [Examined], indices: &[usize], reason: &str, detail: &str) {
+    for index in indices {
+        files[*index].quarantine = Some(Quarantine::new(reason, detail));
+    }
+}
