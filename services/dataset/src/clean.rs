@@ -44,8 +44,9 @@ pub struct Examined {
 pub struct Pixels {
     /// SHA-256 of shape and samples.
     pub hash: ContentHash,
-    /// A difference hash; images that differ only by compression nearly always share it.
-    pub look: u64,
+    /// A difference hash; images that differ only by compression nearly always share it. `None`
+    /// for plain areas and gradients, which share it without being the same picture.
+    pub look: Option<u64>,
 }
 
 /// Looks at one file on its own. The name's fault comes first: without a label the best image is
@@ -77,12 +78,13 @@ fn identify(image: &RgbImage) -> Pixels {
 }
 
 /// Which of two neighbours is brighter, on a grid of 8 rows and 9 columns.
-fn look(image: &RgbImage) -> u64 {
+fn look(image: &RgbImage) -> Option<u64> {
     let small = imaging::square(image, 9);
     let brightness = |x, y| small[(x, y)].0.iter().map(|c| u32::from(*c)).sum::<u32>();
-    (0..8)
+    let bits = (0..8)
         .flat_map(|y| (0..8).map(move |x| (x, y)))
-        .fold(0, |bits, (x, y)| bits << 1 | u64::from(brightness(x, y) < brightness(x + 1, y)))
+        .fold(0, |bits, (x, y)| (bits << 1) | u64::from(brightness(x, y) < brightness(x + 1, y)));
+    (8..=56).contains(&u64::count_ones(bits)).then_some(bits)
 }
 
 /// Looks at all files together: of those with identical pixels the one with the lowest path is

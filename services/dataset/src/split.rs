@@ -91,7 +91,7 @@ pub struct Face<'a> {
     /// Faces with the same timestamp stay together.
     pub timestamp: &'a str,
     /// Faces with the same look stay together.
-    pub look: u64,
+    pub look: Option<u64>,
 }
 
 /// Deals out faces: one part for each, in the order given. The result does not depend on that

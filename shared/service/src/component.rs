@@ -1,0 +1,52 @@
+//! What a service gives to the process that hosts it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+/// Work beside the requests: workers, watchers. It ends soon after its token is cancelled.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+type Register = Box<dyn FnOnce(&mut RoutesBuilder) + Send>;
+type Start = Box<dyn FnOnce(CancellationToken) -> Background + Send>;
+
+/// A service, ready to be hosted.
+pub struct Component {
+    pub(crate) proto_service: &'static str,
+    pub(crate) register: Register,
+    pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) background: Vec<Start>,
+}
+
+impl Component {
+    /// A service that is ready at once. `proto_service` is its full name, as health and
+    /// reflection call it; `register` adds its routes.
+    pub fn new(
+        proto_service: &'static str,
+        register: impl FnOnce(&mut RoutesBuilder) + Send + 'static,
+    ) -> Self {
+        let (_, ready) = watch::channel(true);
+        Self { proto_service, register: Box::new(register), ready, background: Vec::new() }
+    }
+
+    /// Makes health follow a flag, such as "the model is loaded".
+    pub fn with_readiness(mut self, ready: watch::Receiver<bool>) -> Self {
+        self.ready = ready;
+        self
+    }
+
+    /// Adds work beside the requests.
+    pub fn with_background<F>(
+        mut self,
+        start: impl FnOnce(CancellationToken) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.background.push(Box::new(move |stop| Box::pin(start(stop))));
+        self
+    }
+}

@@ -1,0 +1,85 @@
+//! The settings of a process, from flags and environment, read once.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+/// Which half of a service runs in this process, so that platform teams scale the two apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Answers requests.
+    Server,
+    /// Works on jobs. It still serves health, reflection and its RPCs.
+    Worker,
+    /// Both.
+    #[default]
+    All,
+}
+
+impl Role {
+    /// Whether jobs are worked on.
+    pub fn works(self) -> bool {
+        self != Self::Server
+    }
+}
+
+/// Settings that every process has.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Address to listen on. There is no authentication yet: keep it on loopback or behind a
+    /// network that you trust.
+    #[arg(long, env = "AGESPAN_LISTEN", default_value = "127.0.0.1:50051")]
+    pub listen: SocketAddr,
+    /// Folder for the artifacts and, with a private Redis, its files.
+    #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
+    pub data_dir: PathBuf,
+    /// Where artifacts are kept: a folder, or an s3://, gs:// or az:// URL [default: DATA_DIR/store].
+    #[arg(long, env = "AGESPAN_STORE")]
+    pub store: Option<String>,
+    /// Redis for job state, redis:// or redis+unix:// [default: a private redis-server in DATA_DIR].
+    #[arg(long, env = "AGESPAN_REDIS_URL", hide_env_values = true)]
+    pub redis_url: Option<String>,
+    /// Seconds after which a job whose worker is silent goes to another.
+    #[arg(long, env = "AGESPAN_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub lease_seconds: u64,
+    /// Which half runs here.
+    #[arg(long, env = "AGESPAN_ROLE", value_enum, default_value_t)]
+    pub role: Role,
+    /// Seconds that requests under way have to end when the process is told to stop.
+    #[arg(long, env = "AGESPAN_DRAIN_SECONDS", default_value_t = 20)]
+    pub drain_seconds: u64,
+    /// Addresses of the other services.
+    #[command(flatten)]
+    pub peers: Peers,
+    /// Logs and traces.
+    #[command(flatten)]
+    pub telemetry: crate::telemetry::TelemetryConfig,
+}
+
+impl Config {
+    /// The artifact store's location.
+    pub fn store_location(&self) -> String {
+        self.store.clone().unwrap_or_else(|| self.data_dir.join("store").display().to_string())
+    }
+
+    /// How long a drain may take.
+    pub fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_seconds)
+    }
+}
+
+/// Addresses of the services, http://host:port. What is not given is looked for in this process.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Peers {
+    /// The dataset service.
+    #[arg(long, env = "AGESPAN_DATASET_URL")]
+    pub dataset_url: Option<String>,
+    /// The age-estimator.
+    #[arg(long, env = "AGESPAN_ESTIMATOR_URL")]
+    pub estimator_url: Option<String>,
+    /// The conformal-calibrator.
+    #[arg(long, env = "AGESPAN_CALIBRATOR_URL")]
+    pub calibrator_url: Option<String>,
+}

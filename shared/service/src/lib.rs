@@ -1,0 +1,29 @@
+//! What every server process does, so that the services only do what is theirs.
+//!
+//! The major components are:
+//!
+//! * [`Config`]: the settings of a process, from flags and environment, read once.
+//! * [`Platform`]: what a service is given: storage, job store, addresses of its peers, role.
+//! * [`Component`]: what a service gives back: its routes, its readiness, its background work.
+//! * [`serve`]: components on one listener, with health, reflection, job service and drain.
+//! * [`run`]: a whole process: configuration, telemetry, signals, [`serve`].
+//! * [`status`]: errors as `google.rpc.Status` with details.
+//! * [`page`]: page sizes and tokens.
+//! * [`telemetry`]: logs, and traces when a collector is named.
+
+mod component;
+mod config;
+pub mod page;
+mod platform;
+mod process;
+mod serve;
+pub mod status;
+pub mod telemetry;
+pub mod transport;
+
+pub use component::{Background, Component};
+pub use config::{Config, Peers, Role};
+pub use platform::{Platform, PlatformError};
+pub use process::{Assemble, run, until_signal};
+pub use serve::{ServeError, serve};
+pub use tokio_util::sync::CancellationToken;

@@ -1,0 +1,129 @@
+//! Errors as `google.rpc.Status` with details: a reason for programs, a field where one is to
+//! blame, a delay where trying again helps.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::time::Duration;
+
+use agespan_jobs::JobsError;
+use agespan_storage::StorageError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+/// The `domain` of every ErrorInfo.
+pub const DOMAIN: &str = "agespan";
+
+/// How long a caller should wait before it tries again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+fn with_reason(reason: &str) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
+}
+
+/// A status with a reason in ErrorInfo.
+pub fn new(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    Status::with_error_details(code, message, with_reason(reason))
+}
+
+/// INVALID_ARGUMENT: a field of the request can never work as it is.
+pub fn invalid(field: &str, reason: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let mut details = with_reason(reason);
+    details.add_bad_request_violation(field, message.clone());
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {message}"), details)
+}
+
+/// NOT_FOUND: the resource that the request names is not there.
+pub fn not_found(kind: &str, name: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let mut details = with_reason("NOT_FOUND");
+    details.set_resource_info(kind, name, "", message.clone());
+    Status::with_error_details(Code::NotFound, message, details)
+}
+
+/// FAILED_PRECONDITION: the state of the system has to change first.
+pub fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> Status {
+    let message = message.into();
+    let mut details = with_reason(reason);
+    details.add_precondition_failure_violation(reason, subject, message.clone());
+    Status::with_error_details(Code::FailedPrecondition, message, details)
+}
+
+/// A status that asks the caller to try again: UNAVAILABLE or RESOURCE_EXHAUSTED.
+pub fn retry_later(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    let mut details = with_reason(reason);
+    details.set_retry_info(Some(RETRY_DELAY));
+    Status::with_error_details(code, message, details)
+}
+
+/// INTERNAL: the causes go to the log and not to the caller, who could do nothing with them.
+pub fn internal(error: &(dyn Error + 'static)) -> Status {
+    tracing::error!(error = %chain(error), "a request failed inside");
+    new(Code::Internal, "INTERNAL", "something failed inside; the server's log says what")
+}
+
+/// UNIMPLEMENTED, with what is missing.
+pub fn unimplemented(what: &str) -> Status {
+    new(Code::Unimplemented, "NOT_BUILT_YET", format!("{what} is not built yet"))
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        line.push_str(": ");
+        line.push_str(&source.to_string());
+        cause = source.source();
+    }
+    line
+}
+
+/// The id in a resource name such as "datasets/utkface".
+pub fn resource_id<'a>(field: &str, collection: &str, name: &'a str) -> Result<&'a str, Status> {
+    let id = name.strip_prefix(collection).and_then(|rest| rest.strip_prefix('/'));
+    match id {
+        Some(id) if !id.is_empty() && !id.contains('/') => Ok(id),
+        _ => Err(invalid(
+            field,
+            "RESOURCE_NAME",
+            format!("{name:?} is not of the form \"{collection}/{{id}}\""),
+        )),
+    }
+}
+
+/// A failure of the job store.
+pub fn from_jobs(error: JobsError) -> Status {
+    let message = error.to_string();
+    match error {
+        JobsError::NotFound { id } => not_found("job", &format!("jobs/{id}"), message),
+        JobsError::AlreadyFinished { id, .. } => {
+            precondition("ALREADY_FINISHED", &format!("jobs/{id}"), message)
+        }
+        JobsError::NotFinished { id, .. } => {
+            precondition("NOT_FINISHED", &format!("jobs/{id}"), message)
+        }
+        JobsError::RequestIdReused { .. } => invalid("request_id", "REQUEST_ID_REUSED", message),
+        JobsError::InvalidArgument { argument, .. } => invalid(argument, "INVALID_ARGUMENT", message),
+        JobsError::Unavailable { .. } => {
+            tracing::warn!(error = %chain(&error), "Redis is away");
+            retry_later(Code::Unavailable, "JOB_STORE_UNAVAILABLE", message)
+        }
+        other => internal(&other),
+    }
+}
+
+/// A failure of the artifact store, other than a missing object, which the caller words better.
+pub fn from_storage(error: StorageError) -> Status {
+    match error {
+        StorageError::Unavailable { .. } => {
+            tracing::warn!(error = %chain(&error), "the artifact store is away");
+            retry_later(
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+                "the artifact store cannot be reached; try again",
+            )
+        }
+        other => internal(&other),
+    }
+}
