@@ -1,1 +1,3 @@
-//! stub
+//! End-to-end tests of the whole system.
+//!
+//! Not built yet: this crate only holds its place in the workspace.

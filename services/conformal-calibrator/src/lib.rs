@@ -1,1 +1,3 @@
-//! stub
+//! Fits, versions and publishes calibrations.
+//!
+//! Not built yet: this crate only holds its place in the workspace.

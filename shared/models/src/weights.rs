@@ -20,7 +20,9 @@ pub enum WeightsError {
         name: String,
     },
     /// The file has a tensor that the network does not know.
-    #[error("the weights have {name}, which the network does not know; they belong to another network")]
+    #[error(
+        "the weights have {name}, which the network does not know; they belong to another network"
+    )]
     Unknown {
         /// The tensor.
         name: String,
@@ -86,7 +88,10 @@ pub fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, WeightsError> {
             Kind::BFloat16 => (Dtype::BF16, 2),
             Kind::Int64 => (Dtype::I64, 8),
             other => {
-                return Err(WeightsError::Dtype { name: name.clone(), dtype: format!("{other:?}") });
+                return Err(WeightsError::Dtype {
+                    name: name.clone(),
+                    dtype: format!("{other:?}"),
+                });
             }
         };
         let dense = tensor.f_contiguous().map_err(failed)?;
@@ -97,7 +102,9 @@ pub fn write(tensors: &[(String, Tensor)]) -> Result<Vec<u8>, WeightsError> {
     }
     let views = parts
         .iter()
-        .map(|(name, dtype, shape, data)| Ok((*name, TensorView::new(*dtype, shape.clone(), data)?)))
+        .map(|(name, dtype, shape, data)| {
+            Ok((*name, TensorView::new(*dtype, shape.clone(), data)?))
+        })
         .collect::<Result<Vec<_>, SafeTensorError>>()
         .map_err(WeightsError::Malformed)?;
     safetensors::serialize(views, None::<HashMap<String, String>>).map_err(WeightsError::Malformed)

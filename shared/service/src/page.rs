@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn an_unknown_token_and_an_over_large_page_are_refused() {
-        let page = |size, token| of(vec![1, 2], ToString::to_string, size, token, PageLimits::USUAL);
+        let page =
+            |size, token| of(vec![1, 2], ToString::to_string, size, token, PageLimits::USUAL);
         assert!(page(1, "9").is_err());
         assert!(page(501, "").is_err());
     }

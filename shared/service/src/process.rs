@@ -15,8 +15,10 @@ use crate::{Component, Config, Platform, serve, telemetry};
 type AnyError = Box<dyn Error + Send + Sync>;
 
 /// Makes the components out of the platform.
-pub type Assemble =
-    Box<dyn FnOnce(Platform) -> Pin<Box<dyn Future<Output = Result<Vec<Component>, AnyError>> + Send>> + Send>;
+pub type Assemble = Box<
+    dyn FnOnce(Platform) -> Pin<Box<dyn Future<Output = Result<Vec<Component>, AnyError>> + Send>>
+        + Send,
+>;
 
 /// Runs until SIGINT or SIGTERM. `listening` is told the address, once requests are taken.
 ///

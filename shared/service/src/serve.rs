@@ -50,8 +50,12 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     for component in components {
         (component.register)(&mut routes);
-        let follow =
-            follow_readiness(reporter.clone(), component.proto_service, component.ready, stop.clone());
+        let follow = follow_readiness(
+            reporter.clone(),
+            component.proto_service,
+            component.ready,
+            stop.clone(),
+        );
         tasks.spawn(follow);
         for start in component.background {
             tasks.spawn(start(stop.clone()));
@@ -90,8 +94,11 @@ async fn follow_readiness(
     stop: CancellationToken,
 ) {
     loop {
-        let status =
-            if *ready.borrow_and_update() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        let status = if *ready.borrow_and_update() {
+            ServingStatus::Serving
+        } else {
+            ServingStatus::NotServing
+        };
         reporter.set_service_status(service, status).await;
         tokio::select! {
             () = stop.cancelled() => break,

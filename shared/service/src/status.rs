@@ -104,7 +104,9 @@ pub fn from_jobs(error: JobsError) -> Status {
             precondition("NOT_FINISHED", &format!("jobs/{id}"), message)
         }
         JobsError::RequestIdReused { .. } => invalid("request_id", "REQUEST_ID_REUSED", message),
-        JobsError::InvalidArgument { argument, .. } => invalid(argument, "INVALID_ARGUMENT", message),
+        JobsError::InvalidArgument { argument, .. } => {
+            invalid(argument, "INVALID_ARGUMENT", message)
+        }
         JobsError::Unavailable { .. } => {
             tracing::warn!(error = %chain(&error), "Redis is away");
             retry_later(Code::Unavailable, "JOB_STORE_UNAVAILABLE", message)

@@ -38,7 +38,9 @@ pub struct TelemetryConfig {
 #[non_exhaustive]
 pub enum TelemetryError {
     /// The filter cannot be understood.
-    #[error("cannot understand the log filter; write it like \"info\" or \"agespan_jobs=debug,info\"")]
+    #[error(
+        "cannot understand the log filter; write it like \"info\" or \"agespan_jobs=debug,info\""
+    )]
     Filter(#[from] tracing_subscriber::filter::ParseError),
     /// The exporter cannot be made.
     #[error("cannot make the OTLP exporter; check the collector's URL")]

@@ -71,7 +71,8 @@ impl proto::job_service_server::JobService for JobTransport {
         &self,
         request: Request<proto::CancelJobRequest>,
     ) -> Result<Response<proto::CancelJobResponse>, Status> {
-        let job = self.jobs.cancel(id(&request.get_ref().name)?).await.map_err(status::from_jobs)?;
+        let job =
+            self.jobs.cancel(id(&request.get_ref().name)?).await.map_err(status::from_jobs)?;
         Ok(Response::new(proto::CancelJobResponse { job: Some(job_to_proto(job)) }))
     }
 
@@ -122,8 +123,7 @@ pub fn job_to_proto(job: Job) -> proto::Job {
         attempt: job.attempt,
         max_attempts: job.max_attempts,
         result: job.result.unwrap_or_default(),
-        error: error
-            .map(|error| proto::JobError { reason: error.reason, message: error.message }),
+        error: error.map(|error| proto::JobError { reason: error.reason, message: error.message }),
         cancel_requested: job.cancel_requested,
         create_time: Some(timestamp(job.created)),
         start_time: job.started.map(timestamp),
@@ -133,8 +133,5 @@ pub fn job_to_proto(job: Job) -> proto::Job {
 
 /// An instant as the protocol has it.
 pub fn timestamp(instant: jiff::Timestamp) -> prost_types::Timestamp {
-    prost_types::Timestamp {
-        seconds: instant.as_second(),
-        nanos: instant.subsec_nanosecond(),
-    }
+    prost_types::Timestamp { seconds: instant.as_second(), nanos: instant.subsec_nanosecond() }
 }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Installs what Agespan needs on a Debian machine. Each step says what it does and is skipped when
+# it is done already. What is heavy lies in a cache outside the checkout, so that a second clone
+# finds it: AGESPAN_CACHE, ~/.cache/agespan by default.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${AGESPAN_CACHE:-$HOME/.cache/agespan}
+mkdir -p "$cache"
+
+say() { printf '  %s\n' "$*"; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"
+  elif command -v sudo >/dev/null; then sudo "$@"
+  else
+    echo "setup: run this as root, then begin again: $*" >&2
+    exit 1
+  fi
+}
+
+redis_major() { redis-server --version 2>/dev/null | sed -n 's/.*v=\([0-9]*\).*/\1/p'; }
+
+install_redis() {
+  if [ "$(redis_major)" -ge 7 ] 2>/dev/null; then say "redis-server $(redis_major) is there"; return; fi
+  say "installing redis-server from Debian's packages"
+  as_root apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server >/dev/null
+  if ! [ "$(redis_major)" -ge 7 ] 2>/dev/null; then
+    echo "setup: redis-server 7 or newer is needed, found $(redis-server --version)" >&2
+    exit 1
+  fi
+}
+
+# cargo cannot expand a home directory in its configuration, hence a written file. The rpath frees
+# everybody from LD_LIBRARY_PATH.
+configure_cargo() {
+  local libtorch="$cache/libtorch-2.13.0-cpu" file="$root/.cargo/config.toml" wanted
+  wanted=$(cat <<CONFIG
+# Written by deploy/local/setup.sh.
+[env]
+LIBTORCH = "$libtorch"
+[build]
+target-dir = "$cache/target"
+rustflags = ["-C", "link-arg=-Wl,-rpath,$libtorch/lib"]
+CONFIG
+)
+  if [ "$(cat "$file" 2>/dev/null)" = "$wanted" ]; then say "cargo knows libtorch"; return; fi
+  say "telling cargo where libtorch is"
+  mkdir -p "$root/.cargo"
+  printf '%s\n' "$wanted" >"$file"
+}
+
+install_nextest() {
+  if command -v cargo-nextest >/dev/null; then say "cargo-nextest is there"; return; fi
+  say "installing cargo-nextest"
+  cargo install --quiet --locked cargo-nextest
+}
+
+echo "Setting up:"
+install_redis
+python3 "$here/libtorch.py"
+configure_cargo
+install_nextest
