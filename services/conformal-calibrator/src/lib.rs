@@ -1,3 +1,33 @@
-//! Fits, versions and publishes calibrations.
+//! Fits, versions and publishes conformal calibrations.
 //!
-//! Not built yet: this crate only holds its place in the workspace.
+//! The major components are:
+//!
+//! * [`Registry`]: the documents and records in the artifact store, and which one is active for
+//!   each model.
+//! * [`Publication`]: the active calibrations in memory, for those who watch.
+//! * [`transport`]: the RPCs, and the calls to the dataset service and the estimator that gather
+//!   predictions.
+//!
+//! The statistics are in `agespan_conformal`.
+
+mod publication;
+mod registry;
+pub mod transport;
+
+use std::error::Error;
+
+use agespan_service::{Component, Platform};
+
+pub use publication::{Active, Publication, Published};
+pub use registry::{Record, Registry, RegistryError};
+
+/// The service on this platform.
+///
+/// # Errors
+/// When the address of a peer cannot be understood.
+pub fn assemble(platform: &Platform) -> Result<Component, Box<dyn Error + Send + Sync>> {
+    let registry = Registry::new(platform.storage.clone());
+    let publication = Publication::new(registry.clone());
+    let peers = transport::Peers::new(&platform.dataset_url, &platform.estimator_url)?;
+    Ok(transport::component(registry, publication, peers))
+}

@@ -21,6 +21,8 @@
 //! * [`Calibration`]: the sorted scores per group. Answers any level, and is itself the stable,
 //!   versioned artifact (`calibration/artifact.rs`).
 //!
+//! * [`Document`]: a calibration with the model and split it was made from, named by its hash.
+//!
 //! * [`clopper_pearson`] and [`beta_coverage_bounds`]: how far an observed coverage may stray by
 //!   chance.
 //!
@@ -48,6 +50,7 @@
 
 mod binomial;
 mod calibration;
+mod document;
 mod evaluate;
 mod group;
 mod level;
@@ -59,6 +62,7 @@ pub use calibration::{
     ArtifactError, CalibratedGroup, Calibration, CalibrationSpec, FORMAT, FitError, Interval,
     InvalidCalibration,
 };
+pub use document::{Document, DocumentError};
 pub use evaluate::{CoverageRow, CoverageTable, EvaluateError, Outcome};
 pub use group::{Group, Grouping, MIN_GROUP, UnknownGrouping};
 pub use level::{Coverage, LevelError, least_calibration_size, rank};

@@ -39,7 +39,7 @@ pub enum PlatformError {
         location: String,
         /// Why.
         #[source]
-        source: StorageError,
+        source: Box<StorageError>,
     },
     /// The Redis URL cannot be used.
     #[error("cannot use the Redis URL")]
@@ -56,7 +56,7 @@ impl Platform {
     ) -> Result<Self, PlatformError> {
         let location = config.store_location();
         let storage = Storage::open(&location)
-            .map_err(|source| PlatformError::Storage { location, source })?;
+            .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
         let jobs_config = JobsConfig {
             lease: Duration::from_secs(config.lease_seconds),
             ..JobsConfig::new(redis_url)
