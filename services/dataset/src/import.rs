@@ -9,23 +9,26 @@
 //! is killed leaves at most some shards without a name, which the next attempt finds and reuses.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use agespan_imaging::Limits;
-use agespan_storage::{ContentHash, Storage, StorageError};
-use thiserror::Error;
+use agespan_storage::{Storage, StorageError};
 use tokio::runtime::Handle;
 
 use crate::clean::{self, Examined};
 use crate::label::Split;
-use crate::manifest::{self, ManifestError, Row};
-use crate::pack::{self, Packer};
-use crate::record::{self, DatasetRecord, RecordError, Shard, SplitRecord};
-use crate::source::{Content, InputFile, Source, SourceError, SourceLimits};
-use crate::split::{self, BadFractions, Face, Fractions};
+use crate::manifest::{self, Row};
+use crate::record::{self, DatasetRecord, RecordError, SplitRecord};
+use crate::source::{Source, SourceLimits};
+use crate::split::{self, Face, Fractions};
 
+mod error;
 mod examine;
+mod packing;
+mod shard;
+
+pub use error::ImportError;
+use packing::Packing;
 
 /// How an import is done.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,73 +55,6 @@ impl Default for ImportOptions {
             threads: std::thread::available_parallelism().map_or(1, usize::from),
         }
     }
-}
-
-/// Why nothing was imported.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// The name breaks the rule, or the record cannot be reached.
-    #[error(transparent)]
-    Record(RecordError),
-    /// There is a dataset of this name.
-    #[error("there is a dataset {0} already: choose another name, or delete it first")]
-    AlreadyExists(String),
-    /// The shares are no shares.
-    #[error(transparent)]
-    Fractions(#[from] BadFractions),
-    /// The source cannot be read.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// Every file was quarantined, or there was none.
-    #[error(
-        "none of the {files} files is usable{}: give a directory, zip or tar of images named \
-         age_gender_race_timestamp.jpg",
-        most(quarantined)
-    )]
-    NothingUsable {
-        /// The number of files seen.
-        files: u64,
-        /// How many were kept out, by reason.
-        quarantined: BTreeMap<String, u64>,
-    },
-    /// A file is not what it was when it was looked at.
-    #[error("{path} changed during the import: import again when the source is at rest")]
-    Changed {
-        /// The file's path inside the source.
-        path: String,
-    },
-    /// A shard cannot be packed.
-    #[error("{path} cannot be packed: rename the file")]
-    Pack {
-        /// The file's path inside the source.
-        path: String,
-        /// What the packer found.
-        source: io::Error,
-    },
-    /// The manifest cannot be written.
-    #[error(transparent)]
-    Manifest(#[from] ManifestError),
-    /// The storage failed.
-    #[error("the dataset cannot be stored")]
-    Storage(#[from] StorageError),
-    /// The caller asked to stop.
-    #[error("the import was cancelled: nothing was imported")]
-    Cancelled,
-}
-
-impl From<RecordError> for ImportError {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::Storage(e) => Self::Storage(e),
-            e => Self::Record(e),
-        }
-    }
-}
-
-fn most(quarantined: &BTreeMap<String, u64>) -> String {
-    let most = quarantined.iter().max_by_key(|(_, count)| **count);
-    most.map_or_else(String::new, |(reason, count)| format!(" ({count} of them {reason})"))
 }
 
 /// How an import tells what it does and learns that it should stop.
@@ -230,82 +166,6 @@ fn to_row(file: &Examined, split: Option<Split>) -> Row {
         quarantine: file.quarantine.clone(),
         place: None,
     }
-}
-
-/// The second pass.
-struct Packing<'a> {
-    storage: &'a Storage,
-    runtime: &'a Handle,
-    rows: Vec<Row>,
-    shards: Vec<Shard>,
-}
-
-impl Packing<'_> {
-    fn run(
-        &mut self,
-        source: &Source,
-        files: &[Examined],
-        watch: &mut Watch<'_>,
-    ) -> Result<(), ImportError> {
-        // One open shard for each part: whoever wants one part then reads no other.
-        let mut open: BTreeMap<Split, Packer> =
-            Split::ALL.iter().map(|split| (*split, Packer::new())).collect();
-        let (mut index, total) = (0, files.len());
-        source.visit(|file| {
-            let examined = files.get(index).filter(|examined| examined.path == file.path);
-            let examined = examined.ok_or_else(|| changed(&file.path))?;
-            watch.step(index as u64, Some(total as u64), "packing images")?;
-            if let Some(split) = self.rows[index].split {
-                let packer = open.entry(split).or_insert_with(Packer::new);
-                put(packer, index, &file, examined)?;
-                if packer.is_full() {
-                    self.close(split, std::mem::replace(packer, Packer::new()))?;
-                }
-            }
-            index += 1;
-            Ok::<(), ImportError>(())
-        })?;
-        if let Some(missing) = files.get(index) {
-            return Err(changed(&missing.path));
-        }
-        for (split, packer) in open.into_iter().filter(|(_, packer)| !packer.is_empty()) {
-            self.close(split, packer)?;
-        }
-        self.shards.sort_by_key(|shard| shard.split); // stable: in the order of packing
-        Ok(())
-    }
-
-    /// Stores a shard; only now its path, and with it the place of its images, is known.
-    fn close(&mut self, split: Split, packer: Packer) -> Result<(), ImportError> {
-        let (bytes, inside) = packer
-            .finish()
-            .map_err(|source| ImportError::Pack { path: format!("a shard of {split}"), source })?;
-        let stored = self.storage.put_artifact("datasets/shards", "tar", bytes);
-        let artifact = self.runtime.block_on(stored)?;
-        for (row, offset, length) in &inside {
-            self.rows[*row].place = Some(pack::place(&artifact.path, *offset, *length));
-        }
-        self.shards.push(Shard { split, images: inside.len() as u64, artifact });
-        Ok(())
-    }
-}
-
-fn put(
-    packer: &mut Packer,
-    index: usize,
-    file: &InputFile,
-    examined: &Examined,
-) -> Result<(), ImportError> {
-    match &file.content {
-        Content::Bytes(bytes) if Some(ContentHash::of(bytes)) == examined.file_hash => packer
-            .push(index, &file.path, bytes)
-            .map_err(|source| ImportError::Pack { path: file.path.clone(), source }),
-        _ => Err(changed(&file.path)),
-    }
-}
-
-fn changed(path: &str) -> ImportError {
-    ImportError::Changed { path: path.to_owned() }
 }
 
 /// Stores the manifest and says what the dataset is.

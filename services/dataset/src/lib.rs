@@ -8,7 +8,7 @@
 //! 3. [`clean`] decodes every image under limits, and quarantines what is faulty, duplicate or
 //!    contradictory, each file with its reason;
 //! 4. [`split`] deals the remaining faces into four parts;
-//! 5. `pack` writes their original bytes into tar shards, one part per shard;
+//! 5. the import then packs their original bytes into tar shards, one part per shard;
 //! 6. [`manifest`] lists every input file in one Parquet table;
 //! 7. [`record`] makes the dataset visible under its name, as the last step.
 //!
@@ -19,7 +19,6 @@ pub mod clean;
 pub mod import;
 pub mod label;
 pub mod manifest;
-mod pack;
 pub mod record;
 pub mod samples;
 pub mod source;

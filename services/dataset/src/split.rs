@@ -126,16 +126,15 @@ fn groups(faces: &[Face<'_>]) -> Vec<Group> {
     let mut roots: Vec<usize> = (0..faces.len()).collect();
     let (mut by_time, mut by_look) = (HashMap::new(), HashMap::new());
     for (index, face) in faces.iter().enumerate() {
-        let relatives = [
-            *by_time.entry(face.timestamp).or_insert(index),
-            *by_look.entry(face.look).or_insert(index),
-        ];
-        for relative in relatives {
+        let earlier = *by_time.entry(face.timestamp).or_insert(index);
+        let alike = face.look.map(|look| *by_look.entry(look).or_insert(index));
+        for relative in [Some(earlier), alike].into_iter().flatten() {
             let (a, b) = (root(&mut roots, index), root(&mut roots, relative));
             roots[a] = b;
         }
     }
-    let mut groups: HashMap<usize, Group> = HashMap::new();
+    // Not a HashMap, whose order changes from run to run.
+    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
     for index in 0..faces.len() {
         groups.entry(root(&mut roots, index)).or_default().push(index);
     }
@@ -181,4 +180,110 @@ pub fn content_hash(faces: impl IntoIterator<Item = (ContentHash, Label)>) -> Co
     let mut hasher = Hasher::new();
     lines.iter().for_each(|line| hasher.update(line.as_bytes()));
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::label::Race;
+
+    fn label(age: u8) -> Label {
+        Label { age, gender: Gender::Female, race: Race::White }
+    }
+
+    /// `count` faces of one stratum, without relatives.
+    fn alone(names: &[String]) -> Vec<Face<'_>> {
+        names
+            .iter()
+            .map(|name| Face { path: name, label: label(30), timestamp: name, look: None })
+            .collect()
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|i| format!("{i:05}")).collect()
+    }
+
+    #[test]
+    fn counts_are_within_one_of_the_quota() {
+        for count in [1, 2, 7, 100, 1009] {
+            let names = names(count);
+            let splits = assign(&alone(&names), &Fractions::default(), 7);
+            for (split, fraction) in Split::ALL.iter().zip(Fractions::default().values()) {
+                let got = splits.iter().filter(|s| *s == split).count() as f64;
+                let quota = fraction * count as f64;
+                assert!((got - quota).abs() < 1.0 + 1e-9, "{split}: {got} of {count}");
+            }
+        }
+    }
+
+    #[test]
+    fn order_does_not_matter_and_the_seed_does() {
+        let names = names(200);
+        let mut faces = alone(&names);
+        let forward = assign(&faces, &Fractions::default(), 1);
+        faces.reverse();
+        let mut backward = assign(&faces, &Fractions::default(), 1);
+        backward.reverse();
+        assert_eq!(forward, backward);
+        assert_ne!(backward, assign(&faces, &Fractions::default(), 2));
+    }
+
+    #[test]
+    fn a_rare_stratum_is_dealt_out_without_favour() {
+        // One face alone in its decade: over seeds it must be in each part with that part's
+        // probability, or calibration and test would differ in the oldest.
+        let names = names(1);
+        let seeds = 20_000;
+        let mut counts = BTreeMap::new();
+        for seed in 0..seeds {
+            *counts.entry(assign(&alone(&names), &Fractions::default(), seed)[0]).or_insert(0) += 1;
+        }
+        for (split, fraction) in Split::ALL.iter().zip(Fractions::default().values()) {
+            let share = f64::from(counts[split]) / seeds as f64;
+            // Four standard errors.
+            let error = 4.0 * (fraction * (1.0 - fraction) / seeds as f64).sqrt();
+            assert!((share - fraction).abs() < error, "{split}: {share}");
+        }
+    }
+
+    #[test]
+    fn relatives_stay_together() {
+        // A chain: 0 and 1 share a timestamp, 1 and 2 a look, across decades.
+        let names = names(300);
+        let mut faces = alone(&names);
+        for triple in faces.chunks_exact_mut(3) {
+            triple[1].timestamp = triple[0].timestamp;
+            triple[1].look = Some(triple[1].path.parse().unwrap());
+            triple[2].look = triple[1].look;
+            triple[2].label = label(70);
+        }
+        for seed in 0..10 {
+            let splits = assign(&faces, &Fractions::default(), seed);
+            assert!(splits.chunks_exact(3).all(|s| s[0] == s[1] && s[1] == s[2]));
+        }
+    }
+
+    #[test]
+    fn fractions_are_checked() {
+        let fractions = |train, validation| Fractions { train, validation, ..Default::default() };
+        assert!(Fractions::default().check().is_ok());
+        for bad in [fractions(0.8, 0.08), fractions(-0.1, 0.88), fractions(f64::NAN, 0.1)] {
+            assert!(bad.check().is_err(), "{bad:?}");
+        }
+        let all = Fractions { train: 0.0, validation: 0.0, calibration: 1.0, test: 0.0 };
+        assert_eq!(all.at(0.0), Split::Calibration);
+        assert_eq!(all.at(0.999), Split::Calibration);
+    }
+
+    #[test]
+    fn frozen() {
+        // Splits must survive every change of this code: figures in the README rest on them.
+        let names = names(12);
+        let splits = assign(&alone(&names), &Fractions::default(), 42);
+        let letters: Vec<&str> = splits.iter().map(|split| &split.name()[..2]).collect();
+        assert_eq!(letters.concat(), "trtrtrcavacatetrtrtrtrtr");
+        let faces = [(ContentHash::of(b"b"), label(3)), (ContentHash::of(b"a"), label(4))];
+        assert_eq!(content_hash(faces), content_hash([faces[1], faces[0]]));
+        assert_ne!(content_hash(faces), content_hash(faces.map(|(hash, _)| (hash, label(3)))));
+    }
 }

@@ -93,16 +93,17 @@ pub fn parse(path: &str) -> Result<Name, NameFault> {
     }
 }
 
-/// The part with the fields. It ends at the first letter or dot, so that it is found with and
-/// without the dot.
+/// The part with the fields. The dot in front of the extension may be missing.
 fn stem(file: &str) -> Result<&str, NameFault> {
-    let end = file.find(|c: char| c == '.' || c.is_ascii_alphabetic()).unwrap_or(file.len());
-    let (stem, extension) = file.split_at(end);
-    let extension = extension.trim_start_matches('.').to_ascii_lowercase();
-    match extension.as_str() {
-        "jpg.chip.jpg" | "jpg" | "jpeg" | "png" | "webp" => Ok(stem),
-        _ => Err(NameFault::NotAnImage),
-    }
+    // Longest first: the second would leave ".jpg.chip" behind.
+    const EXTENSIONS: [&str; 5] = ["jpg.chip.jpg", "jpg", "jpeg", "png", "webp"];
+    // Lower case in ASCII only, so that lengths stay the same.
+    let lower = file.to_ascii_lowercase();
+    EXTENSIONS
+        .iter()
+        .find_map(|extension| lower.strip_suffix(extension))
+        .map(|stem| file[..stem.len()].trim_end_matches('.'))
+        .ok_or(NameFault::NotAnImage)
 }
 
 fn age(field: &str) -> Result<u8, NameFault> {
@@ -171,6 +172,9 @@ mod tests {
             ("5_1.jpg", "WRONG_FIELD_COUNT"),
             ("1_1_1_1_1.jpg", "WRONG_FIELD_COUNT"),
             (".jpg", "WRONG_FIELD_COUNT"),
+            ("holiday.jpg", "WRONG_FIELD_COUNT"),
+            ("5_0_0_1.jpg.chip.txt", "NOT_AN_IMAGE_NAME"),
+            ("5_0_0_1 (2).jpg", "BAD_TIMESTAMP"),
             ("117_0_0_1.jpg", "BAD_AGE"),
             ("-1_0_0_1.jpg", "BAD_AGE"),
             ("+1_0_0_1.jpg", "BAD_AGE"),

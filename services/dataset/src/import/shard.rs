@@ -5,34 +5,38 @@ use std::io;
 
 use bytes::Bytes;
 
-use crate::manifest::Place;
-
 /// When a shard is full.
-pub(crate) const SHARD_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const SHARD_BYTES: usize = 32 * 1024 * 1024;
+
+/// A file in a shard: the row it belongs to, its first byte and its length.
+pub(super) struct Packed {
+    pub(super) row: usize,
+    pub(super) offset: u64,
+    pub(super) length: u64,
+}
 
 /// A shard in the making.
-pub(crate) struct Packer {
+pub(super) struct Packer {
     tar: tar::Builder<Vec<u8>>,
-    /// Rows whose bytes are inside, with first byte and length.
-    inside: Vec<(usize, u64, u64)>,
+    inside: Vec<Packed>,
 }
 
 impl Packer {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { tar: tar::Builder::new(Vec::new()), inside: Vec::new() }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.inside.is_empty()
     }
 
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.tar.get_ref().len() >= SHARD_BYTES
     }
 
     /// Appends a file. Its entry carries no time and no owner, so that the same files always make
     /// the same shard.
-    pub(crate) fn push(&mut self, row: usize, path: &str, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn push(&mut self, row: usize, path: &str, bytes: &[u8]) -> io::Result<()> {
         let length = bytes.len() as u64;
         let mut header = tar::Header::new_gnu();
         header.set_size(length);
@@ -41,16 +45,12 @@ impl Packer {
         // The bytes end where the tar now ends, but for the padding to whole blocks. Counting
         // from there holds for long paths too, which take further blocks in front.
         let end = self.tar.get_ref().len() as u64;
-        self.inside.push((row, end - length.next_multiple_of(512), length));
+        self.inside.push(Packed { row, offset: end - length.next_multiple_of(512), length });
         Ok(())
     }
 
-    /// The finished tar, and the rows that are in it.
-    pub(crate) fn finish(self) -> io::Result<(Bytes, Vec<(usize, u64, u64)>)> {
+    /// The finished tar, and what is in it.
+    pub(super) fn finish(self) -> io::Result<(Bytes, Vec<Packed>)> {
         Ok((self.tar.into_inner()?.into(), self.inside))
     }
-}
-
-pub(crate) fn place(shard: &str, offset: u64, length: u64) -> Place {
-    Place { shard: shard.to_owned(), offset, length }
 }
