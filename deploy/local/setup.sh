@@ -61,5 +61,6 @@ install_nextest() {
 echo "Setting up:"
 install_redis
 python3 "$here/libtorch.py"
+python3 "$here/imagenet.py"
 configure_cargo
 install_nextest

@@ -1,3 +1,9 @@
 //! Photos in, calibrated age intervals out; trains its own models.
 //!
-//! Not built yet: this crate only holds its place in the workspace.
+//! The major components are:
+//!
+//! * [`training`]: labelled faces to weights.
+//!
+//! The server, the batcher and the RPCs are not built yet.
+
+pub mod training;

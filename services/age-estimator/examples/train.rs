@@ -1,0 +1,75 @@
+//! Trains on folders of faces, `FACES/{train,validation}/{age}_{0 male, 1 female}_….jpg`, and takes
+//! an interrupted run up again:
+//!
+//! `cargo run --release -p agespan-age-estimator --example train -- FACES BACKBONE OUT EPOCHS`
+#![allow(clippy::print_stdout, reason = "it talks to a person")]
+
+use std::fs;
+use std::path::Path;
+
+use agespan_age_estimator::training::{Event, Face, Next, Start, TrainSpec, train};
+use agespan_models::threads;
+use anyhow::{Context, Result, bail};
+
+fn main() -> Result<()> {
+    threads::wait_passively();
+    threads::set_count(std::thread::available_parallelism()?.get());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [faces, backbone, out, epochs] = arguments.as_slice() else {
+        bail!("usage: train FACES BACKBONE OUT EPOCHS");
+    };
+    let out = Path::new(out);
+    fs::create_dir_all(out)?;
+    let spec = TrainSpec { epochs: epochs.parse()?, ..TrainSpec::default() };
+    let training = read(&Path::new(faces).join("train"), &spec)?;
+    let validation = read(&Path::new(faces).join("validation"), &spec)?;
+    println!("{} training faces, {} validation faces", training.len(), validation.len());
+
+    let checkpoint = out.join("checkpoint");
+    let earlier = fs::read(&checkpoint).ok();
+    let backbone = fs::read(backbone).context("cannot read the backbone")?;
+    let start = match &earlier {
+        Some(bytes) => Start::Checkpoint(bytes),
+        None => Start::Backbone(&backbone),
+    };
+    let trained = train(&spec, &training, &validation, start, &mut |event| {
+        match event {
+            Event::Step { step, steps, loss, images_per_second, .. } if step % 20 == 0 => {
+                println!("{step}/{steps} loss {loss:.4}, {images_per_second:.0} images/s");
+            }
+            Event::Epoch { epoch, validation } => println!("epoch {epoch}: {validation:?}"),
+            Event::Checkpoint(bytes) => {
+                let fresh = checkpoint.with_extension("part");
+                let written =
+                    fs::write(&fresh, bytes).and_then(|()| fs::rename(&fresh, &checkpoint));
+                if let Err(error) = written {
+                    println!("the checkpoint was not written: {error}");
+                }
+            }
+            Event::Step { .. } => {}
+        }
+        Next::GoOn
+    })?;
+    fs::write(out.join("model.safetensors"), &trained.weights)?;
+    fs::write(out.join("training.json"), serde_json::to_vec_pretty(&(&spec, &trained.history))?)?;
+    println!("best: {:?}", trained.best);
+    Ok(())
+}
+
+fn read(folder: &Path, spec: &TrainSpec) -> Result<Vec<Face>> {
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .with_context(|| format!("cannot read {}", folder.display()))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
+    paths.sort();
+    paths
+        .iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let mut fields = name.split('_');
+            let age = fields.next().unwrap_or_default().parse()?;
+            let female = fields.next() == Some("1");
+            Ok(Face::decode(&fs::read(path)?, age, female, &spec.input)?)
+        })
+        .collect()
+}

@@ -1,0 +1,90 @@
+//! Faces as the tensors of a step.
+
+use agespan_models::InputSpec;
+use agespan_models::tch::{Device, Kind, Tensor};
+use rand::seq::SliceRandom;
+
+use super::augment::{augment, generator};
+use super::faces::Face;
+use super::spec::{Rebalance, TrainSpec};
+
+/// Images and labels of a step.
+pub(super) struct Batch {
+    /// `[n, 3, crop, crop]`, normalised.
+    pub(super) images: Tensor,
+    /// `[n]`: ages in completed years, no higher than the last bin.
+    pub(super) ages: Tensor,
+    /// `[n]`: 1 for female, 0 for male.
+    pub(super) female: Tensor,
+}
+
+/// The order in which an epoch sees the faces. The remainder that fills no batch is left out:
+/// batch norm on a handful of faces does harm, and the next epoch leaves out others.
+pub(super) fn epoch_order(spec: &TrainSpec, faces: &[Face], epoch: u32) -> Vec<usize> {
+    let mut random = generator(spec.seed, epoch, usize::MAX);
+    let mut order = match spec.rebalance {
+        None => (0..faces.len()).collect(),
+        Some(rebalance) => rebalanced(rebalance, faces),
+    };
+    order.shuffle(&mut random);
+    order
+}
+
+/// Every face as often as the correction says. Thinning keeps every k-th, so that it is the same
+/// in every epoch and needs no random number.
+fn rebalanced(rebalance: Rebalance, faces: &[Face]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(faces.len());
+    let mut kept = 0.0;
+    for (index, face) in faces.iter().enumerate() {
+        let repeats = match face.age {
+            0..4 => {
+                kept += rebalance.keep_under_4;
+                let whole = f64::floor(kept);
+                kept -= whole;
+                whole as u32
+            }
+            60.. => rebalance.repeat_from_60,
+            _ => 1,
+        };
+        order.extend((0..repeats).map(|_| index));
+    }
+    order
+}
+
+/// A batch of changed crops, for training.
+pub(super) fn training_batch(
+    spec: &TrainSpec,
+    faces: &[Face],
+    chosen: &[usize],
+    epoch: u32,
+) -> Batch {
+    let input = &spec.input;
+    let mut pixels = vec![0; chosen.len() * input.crop_bytes()];
+    for (&index, target) in chosen.iter().zip(pixels.chunks_exact_mut(input.crop_bytes())) {
+        let mut random = generator(spec.seed, epoch, index);
+        augment(&faces[index].pixels, input, &mut random, target);
+    }
+    batch(input, &pixels, chosen.iter().map(|&index| &faces[index]), spec.heads.age_bins)
+}
+
+/// A batch of middle crops, for validation.
+pub(super) fn plain_batch(spec: &TrainSpec, faces: &[Face]) -> Batch {
+    let pixels: Vec<u8> =
+        faces.iter().flat_map(|face| spec.input.center_crop(&face.pixels)).collect();
+    batch(&spec.input, &pixels, faces.iter(), spec.heads.age_bins)
+}
+
+fn batch<'a>(
+    input: &InputSpec,
+    pixels: &[u8],
+    faces: impl Iterator<Item = &'a Face> + Clone,
+    bins: i64,
+) -> Batch {
+    let ages: Vec<i64> = faces.clone().map(|face| i64::from(face.age).min(bins - 1)).collect();
+    let female: Vec<f32> = faces.map(|face| f32::from(u8::from(face.female))).collect();
+    Batch {
+        images: input.tensor(pixels, Device::Cpu),
+        ages: Tensor::from_slice(&ages),
+        female: Tensor::from_slice(&female).to_kind(Kind::Float),
+    }
+}

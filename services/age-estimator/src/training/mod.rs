@@ -1,0 +1,24 @@
+//! Training: faces in memory to weights, as one flat loop that can be put down and taken up.
+//!
+//! * [`TrainSpec`]: the settings.
+//! * [`Face`]: a labelled face.
+//! * [`train`]: the run; it tells [`Event`]s, checkpoints among them, and is told whether to go on.
+//! * [`Validation`]: the figures of an epoch.
+//!
+//! Inside: the learning rate (`schedule`), random changes of a face (`augment`), tensors of a step
+//! (`batch`), the file of an interrupted run (`checkpoint`).
+
+mod augment;
+mod batch;
+mod checkpoint;
+mod faces;
+mod schedule;
+mod spec;
+mod trainer;
+mod validate;
+
+pub use checkpoint::CheckpointError;
+pub use faces::Face;
+pub use spec::{Rebalance, TrainSpec};
+pub use trainer::{Event, Next, Start, TrainError, Trained, train};
+pub use validate::Validation;

@@ -1,0 +1,75 @@
+//! What a training run is told.
+
+use agespan_models::label_distribution::LabelWidth;
+use agespan_models::{Heads, InputSpec};
+use serde::{Deserialize, Serialize};
+
+/// The settings of a run. Two runs with the same settings on the same faces give the same weights.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrainSpec {
+    /// Passes over the training faces.
+    pub epochs: u32,
+    /// The first of them, in which only the heads learn.
+    pub head_epochs: u32,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Faces of a step.
+    pub batch_size: usize,
+    /// Highest learning rate of the phase in which everything learns.
+    pub learning_rate: f64,
+    /// Decay of the weights for each unit of learning rate.
+    pub weight_decay: f64,
+    /// Weight of |expectation − age| beside the KL loss, for each year.
+    pub expectation_weight: f64,
+    /// Weight of the gender loss beside the age loss.
+    pub gender_weight: f64,
+    /// How far a gender label is moved from 0 and 1.
+    pub gender_smoothing: f64,
+    /// Keep the batch norms' statistics as they came, as the original study does.
+    pub freeze_batch_norm: bool,
+    /// Epochs without a better validation error after which the run ends.
+    pub patience: u32,
+    /// Thin out and repeat training faces by age, as the original study does.
+    pub rebalance: Option<Rebalance>,
+    /// Steps between checkpoints; there is one at each epoch's end in any case.
+    pub checkpoint_steps: u32,
+    /// The age head.
+    pub heads: Heads,
+    /// The input.
+    pub input: InputSpec,
+    /// The width of the label distributions.
+    pub label_width: LabelWidth,
+}
+
+impl Default for TrainSpec {
+    fn default() -> Self {
+        Self {
+            epochs: 10,
+            head_epochs: 1,
+            seed: 0,
+            batch_size: 64,
+            learning_rate: 1e-3,
+            weight_decay: 0.01,
+            expectation_weight: 0.1,
+            gender_weight: 1.0,
+            gender_smoothing: 0.05,
+            freeze_batch_norm: false,
+            patience: 5,
+            rebalance: None,
+            checkpoint_steps: 100,
+            heads: Heads::default(),
+            input: InputSpec::default(),
+            label_width: LabelWidth::default(),
+        }
+    }
+}
+
+/// A correction of the ages' frequencies, in the training split only.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rebalance {
+    /// Share of the faces younger than four that is kept.
+    pub keep_under_4: f64,
+    /// How often a face of sixty or more is used in an epoch.
+    pub repeat_from_60: u32,
+}

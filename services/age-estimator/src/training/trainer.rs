@@ -1,0 +1,296 @@
+//! The run, from top to bottom.
+
+use std::time::Instant;
+
+use agespan_models::tch::nn::VarStore;
+use agespan_models::tch::{self, Device, Kind, Reduction, Tensor};
+use agespan_models::{
+    AdamW, AgeNet, AgeOutput, Learning, WeightsError, label_distribution, weights,
+};
+
+use super::batch::{Batch, epoch_order, training_batch};
+use super::checkpoint::{Checkpoint, CheckpointError, Position};
+use super::faces::Face;
+use super::schedule::Schedule;
+use super::spec::TrainSpec;
+use super::validate::{Validation, validate};
+
+/// Where a run begins.
+pub enum Start<'a> {
+    /// With a backbone's weights as a safetensors file, and new heads.
+    Backbone(&'a [u8]),
+    /// With nothing but the seed. For tests.
+    Nothing,
+    /// Where another run of the same settings was put down.
+    Checkpoint(&'a [u8]),
+}
+
+/// What a run tells of itself.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step was done.
+    Step {
+        /// Steps done, of `steps`.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// The epoch, from 0.
+        epoch: u32,
+        /// Loss of the step.
+        loss: f64,
+        /// Speed of the step.
+        images_per_second: f64,
+    },
+    /// An epoch ended.
+    Epoch {
+        /// The epoch, from 0.
+        epoch: u32,
+        /// Its figures.
+        validation: &'a Validation,
+    },
+    /// The run can be taken up again from these bytes.
+    Checkpoint(Vec<u8>),
+}
+
+/// Whether a run goes on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It does.
+    GoOn,
+    /// It ends now.
+    Stop,
+}
+
+/// What a run made.
+#[derive(Debug)]
+pub struct Trained {
+    /// The best epoch's weights as a safetensors file.
+    pub weights: Vec<u8>,
+    /// The best epoch's figures.
+    pub best: Validation,
+    /// All epochs' figures.
+    pub history: Vec<Validation>,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// Too few faces for one step, or none to validate on.
+    #[error("{faces} training and {validation} validation faces are too few; a step takes {batch}")]
+    TooFew {
+        /// Training faces.
+        faces: usize,
+        /// Validation faces.
+        validation: usize,
+        /// Faces of a step.
+        batch: usize,
+    },
+    /// The loss is no number any more.
+    #[error("the loss of step {step} is not finite; train with a lower learning rate")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
+    /// It was told to stop.
+    #[error("the run was stopped")]
+    Stopped,
+    /// The start or the outcome cannot be read or written.
+    #[error("the weights cannot be used")]
+    Weights(#[from] WeightsError),
+    /// The checkpoint cannot be used.
+    #[error("the checkpoint cannot be used")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// Trains a network, choosing the epoch with the lowest validation error.
+///
+/// The same settings, faces and start give the same weights on the same processor, whether the run
+/// was interrupted or not.
+///
+/// # Errors
+/// A [`TrainError`]; the last checkpoint that was told stays good.
+pub fn train(
+    spec: &TrainSpec,
+    faces: &[Face],
+    validation: &[Face],
+    start: Start,
+    observe: &mut dyn FnMut(Event) -> Next,
+) -> Result<Trained, TrainError> {
+    let steps_per_epoch = (faces.len() / spec.batch_size.max(1)) as u64;
+    if steps_per_epoch == 0 || validation.is_empty() {
+        let (faces, validation) = (faces.len(), validation.len());
+        return Err(TrainError::TooFew { faces, validation, batch: spec.batch_size });
+    }
+    let mut run = Run::begin(spec, start)?;
+    let schedule = Schedule {
+        head_steps: steps_per_epoch * u64::from(spec.head_epochs),
+        steps: steps_per_epoch * u64::from(spec.epochs),
+    };
+
+    while run.position.step < schedule.steps && !run.is_stale() {
+        let epoch = (run.position.step / steps_per_epoch) as u32;
+        let order = epoch_order(spec, faces, epoch);
+        for index in run.position.step % steps_per_epoch..steps_per_epoch {
+            let clock = Instant::now();
+            let first = index as usize * spec.batch_size;
+            let chosen = &order[first..first + spec.batch_size];
+            let loss = run.step(&training_batch(spec, faces, chosen, epoch), schedule)?;
+            let event = Event::Step {
+                step: run.position.step,
+                steps: schedule.steps,
+                epoch,
+                loss,
+                images_per_second: spec.batch_size as f64 / clock.elapsed().as_secs_f64(),
+            };
+            go_on(observe(event))?;
+            if run.position.step.is_multiple_of(u64::from(spec.checkpoint_steps.max(1)))
+                && index + 1 < steps_per_epoch
+            {
+                go_on(observe(Event::Checkpoint(run.checkpoint()?)))?;
+            }
+        }
+        let figures = run.end_epoch(validation);
+        go_on(observe(Event::Epoch { epoch, validation: &figures }))?;
+        go_on(observe(Event::Checkpoint(run.checkpoint()?)))?;
+    }
+    run.finish()
+}
+
+fn go_on(next: Next) -> Result<(), TrainError> {
+    match next {
+        Next::GoOn => Ok(()),
+        Next::Stop => Err(TrainError::Stopped),
+    }
+}
+
+struct Run {
+    store: VarStore,
+    net: AgeNet,
+    optimiser: AdamW,
+    /// `[bins, bins]`: the label distribution of each age.
+    targets: Tensor,
+    best: Vec<(String, Tensor)>,
+    position: Position,
+}
+
+impl Run {
+    fn begin(spec: &TrainSpec, start: Start) -> Result<Self, TrainError> {
+        tch::manual_seed(spec.seed as i64);
+        let store = VarStore::new(Device::Cpu);
+        let net = AgeNet::new(&store.root(), spec.heads);
+        let mut run = Self {
+            net,
+            optimiser: AdamW::new(spec.weight_decay),
+            targets: label_distribution::targets(spec.heads.age_bins, spec.label_width),
+            best: Vec::new(),
+            position: Position { spec: spec.clone(), step: 0, history: Vec::new() },
+            store,
+        };
+        match start {
+            Start::Nothing => {}
+            Start::Backbone(bytes) => weights::load_below(&run.store, "features.", bytes)?,
+            Start::Checkpoint(bytes) => run.restore(Checkpoint::from_bytes(bytes, spec)?)?,
+        }
+        Ok(run)
+    }
+
+    fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), TrainError> {
+        weights::load(&self.store, &weights::write(&checkpoint.net)?)?;
+        self.optimiser.restore(checkpoint.optimiser);
+        self.best = checkpoint.best;
+        self.position = checkpoint.position;
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Vec<u8>, TrainError> {
+        let checkpoint = Checkpoint {
+            position: self.position.clone(),
+            net: weights::variables(&self.store),
+            optimiser: self.optimiser.state(),
+            best: self
+                .best
+                .iter()
+                .map(|(name, best)| (name.clone(), best.shallow_clone()))
+                .collect(),
+        };
+        Ok(checkpoint.to_bytes()?)
+    }
+
+    fn step(&mut self, batch: &Batch, schedule: Schedule) -> Result<f64, TrainError> {
+        let spec = &self.position.spec;
+        let step = self.position.step;
+        let learning = match step {
+            step if step < schedule.head_steps => Learning::Heads,
+            _ if spec.freeze_batch_norm => Learning::AllButStatistics,
+            _ => Learning::All,
+        };
+        // Dropout draws from torch's own generator: seeded anew, a resumed run draws the same.
+        tch::manual_seed(spec.seed.wrapping_mul(1_000_003).wrapping_add(step) as i64);
+        let output = self.net.forward(&batch.images, learning);
+        let loss = loss(spec, &self.targets, &output, batch);
+        let value = loss.double_value(&[]);
+        if !value.is_finite() {
+            return Err(TrainError::Diverged { step });
+        }
+        loss.backward();
+        let mut variables = weights::variables(&self.store);
+        variables.retain(|(_, variable)| variable.requires_grad());
+        self.optimiser.step(&mut variables, schedule.rate(step, spec.learning_rate));
+        self.position.step += 1;
+        Ok(value)
+    }
+
+    fn end_epoch(&mut self, faces: &[Face]) -> Validation {
+        let figures = validate(&self.net, &self.position.spec, faces);
+        let history = &mut self.position.history;
+        if history.iter().all(|earlier| figures.mae < earlier.mae) {
+            let variables = weights::variables(&self.store);
+            self.best =
+                variables.into_iter().map(|(name, value)| (name, value.detach().copy())).collect();
+        }
+        history.push(figures.clone());
+        figures
+    }
+
+    /// Whether the validation error has not fallen for as long as the patience.
+    fn is_stale(&self) -> bool {
+        let since = self.best_epoch().map_or(0, |best| self.position.history.len() - 1 - best);
+        since >= self.position.spec.patience as usize
+    }
+
+    fn best_epoch(&self) -> Option<usize> {
+        let history = &self.position.history;
+        (0..history.len()).min_by(|&left, &right| history[left].mae.total_cmp(&history[right].mae))
+    }
+
+    fn finish(self) -> Result<Trained, TrainError> {
+        let best = self.best_epoch().ok_or(TrainError::Stopped)?;
+        Ok(Trained {
+            weights: weights::write(&self.best)?,
+            best: self.position.history[best].clone(),
+            history: self.position.history,
+        })
+    }
+}
+
+/// KL of the label distributions, plus the error of the expectation, plus the gender's cross
+/// entropy with smoothed labels, each gender weighing the same in the batch.
+fn loss(spec: &TrainSpec, targets: &Tensor, output: &AgeOutput, batch: &Batch) -> Tensor {
+    let target = targets.index_select(0, &batch.ages);
+    let kl = label_distribution::kl_loss(&target, &output.age_logits);
+    let expectation = label_distribution::expectation(&output.age_distribution());
+    let error = (expectation - &batch.ages).abs().mean(Kind::Float);
+
+    let smooth = &batch.female * (1.0 - 2.0 * spec.gender_smoothing) + spec.gender_smoothing;
+    let females = batch.female.mean(Kind::Float).clamp(0.1, 0.9);
+    let males: Tensor = 1.0 - &females;
+    let weight = &batch.female / (&females * 2.0) + (1.0 - &batch.female) / (males * 2.0);
+    let gender = output.female_logit.binary_cross_entropy_with_logits(
+        &smooth,
+        Some(&weight),
+        None,
+        Reduction::Mean,
+    );
+    kl + error * spec.expectation_weight + gender * spec.gender_weight
+}

@@ -1,0 +1,109 @@
+//! Training on faces that a small network can learn in seconds: the brighter, the older.
+#![allow(missing_docs)]
+
+use std::sync::Mutex;
+
+use agespan_age_estimator::training::{
+    Event, Face, Next, Start, TrainError, TrainSpec, Trained, train,
+};
+use agespan_models::InputSpec;
+
+fn spec() -> TrainSpec {
+    TrainSpec {
+        epochs: 3,
+        batch_size: 8,
+        checkpoint_steps: 3,
+        input: InputSpec { resize: 40, crop: 32, ..InputSpec::default() },
+        ..TrainSpec::default()
+    }
+}
+
+fn faces(count: usize) -> Vec<Face> {
+    let side = spec().input.image_bytes();
+    let face = |index: usize| {
+        let age = (index * 37 % 100) as u32;
+        Face { pixels: vec![(age * 2) as u8 + 20; side], age, female: index.is_multiple_of(2) }
+    };
+    (0..count).map(face).collect()
+}
+
+/// torch has one random generator for the whole process, so only one run may go on at a time.
+static RUNNING: Mutex<()> = Mutex::new(());
+
+fn run(start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Result<Trained, TrainError> {
+    let _alone = RUNNING.lock();
+    agespan_models::threads::set_count(1);
+    train(&spec(), &faces(32), &faces(16), start, observe)
+}
+
+#[test]
+fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
+    let mut checkpoints = Vec::new();
+    let whole = run(Start::Nothing, &mut |event| {
+        if let Event::Checkpoint(bytes) = event {
+            checkpoints.push(bytes);
+        }
+        Next::GoOn
+    })
+    .unwrap();
+    // One within an epoch, one at an epoch's end.
+    for bytes in &checkpoints[..2] {
+        let resumed = run(Start::Checkpoint(bytes), &mut |_| Next::GoOn).unwrap();
+        assert_eq!(resumed.history, whole.history);
+        assert!(resumed.weights == whole.weights, "the weights differ");
+    }
+}
+
+#[test]
+fn the_loss_falls_on_faces_that_can_be_learned() {
+    let _alone = RUNNING.lock();
+    let spec = TrainSpec { epochs: 12, head_epochs: 0, patience: 12, ..spec() };
+    let mut losses = Vec::new();
+    train(&spec, &faces(32), &faces(16), Start::Nothing, &mut |event| {
+        if let Event::Step { loss, .. } = event {
+            losses.push(loss);
+        }
+        Next::GoOn
+    })
+    .unwrap();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
+    assert!(last < 0.9 * first, "from {first} to {last}");
+}
+
+#[test]
+fn a_run_stops_when_it_is_told_to() {
+    let mut steps = 0;
+    let stopped = run(Start::Nothing, &mut |_| {
+        steps += 1;
+        if steps == 2 { Next::Stop } else { Next::GoOn }
+    });
+    assert!(matches!(stopped, Err(TrainError::Stopped)));
+    assert_eq!(steps, 2);
+}
+
+#[test]
+fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
+    let mut checkpoint = Vec::new();
+    let _ = run(Start::Nothing, &mut |event| match event {
+        Event::Checkpoint(bytes) => {
+            checkpoint = bytes;
+            Next::Stop
+        }
+        _ => Next::GoOn,
+    });
+    let other = TrainSpec { seed: 1, ..spec() };
+    let refused =
+        train(&other, &faces(32), &faces(16), Start::Checkpoint(&checkpoint), &mut |_| Next::GoOn);
+    assert!(matches!(refused, Err(TrainError::Checkpoint(_))));
+    for end in [0, 7, 20, checkpoint.len() - 1] {
+        let damaged = run(Start::Checkpoint(&checkpoint[..end]), &mut |_| Next::GoOn);
+        assert!(matches!(damaged, Err(TrainError::Checkpoint(_))), "{end}");
+    }
+}
+
+#[test]
+fn too_few_faces_are_refused() {
+    let refused = train(&spec(), &faces(7), &faces(1), Start::Nothing, &mut |_| Next::GoOn);
+    assert!(matches!(refused, Err(TrainError::TooFew { faces: 7, .. })));
+}
