@@ -1,9 +1,78 @@
 //! Photos in, calibrated age intervals out; trains its own models.
 //!
-//! The major components are:
+//! The way of a request, in the order of the code:
 //!
+//! * [`transport`]: the RPCs; converts and maps errors.
+//! * [`Estimator`]: one photo's way through decoding, model and calibration. Start reading there.
+//! * [`Decoder`]: bytes to pixels, off the async threads, a few at a time.
+//! * [`engine`]: the batcher and the thread that owns a model.
+//! * [`model`]: models in the artifact store, which one is active, and which are loaded.
+//! * [`Calibrations`]: the active calibrations in memory, pushed by the calibrator.
+//!
+//! The way of a training job:
+//!
+//! * [`worker`]: takes the job, gathers the faces, keeps checkpoints, registers the model.
 //! * [`training`]: labelled faces to weights.
-//!
-//! The server, the batcher and the RPCs are not built yet.
 
+mod calibrations;
+mod config;
+mod decoder;
+pub mod engine;
+mod estimator;
+pub mod model;
 pub mod training;
+pub mod transport;
+mod worker;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use agespan_jobs::Worker;
+use agespan_service::{Component, Platform};
+
+pub use calibrations::Calibrations;
+pub use config::Config;
+pub use decoder::Decoder;
+pub use estimator::{EstimateError, Estimator, FaceEstimate, Options, Session};
+
+/// Kind of the jobs that train.
+pub(crate) const TRAIN_KIND: &str = "train-model";
+
+/// The service on this platform. Loads the active model, the shipped one at first.
+///
+/// # Errors
+/// When the model cannot be loaded or a peer's address cannot be understood.
+pub async fn assemble(
+    platform: &Platform,
+    config: &Config,
+) -> Result<Component, Box<dyn Error + Send + Sync>> {
+    agespan_models::threads::set_count(config.threads());
+    let registry = model::Registry::new(platform.storage.clone());
+    registry.install_shipped().await?;
+    let models = model::Models::new(registry.clone(), config.queue);
+    models.refresh().await?;
+    let calibrations = Calibrations::new(&platform.data_dir.join("calibrations"))?;
+    let estimator =
+        Arc::new(Estimator::new(models.clone(), calibrations.clone(), Decoder::new(config.decoders)));
+
+    let peers = transport::Peers::new(&platform.dataset_url, &platform.calibrator_url)?;
+    let watch = peers.clone();
+    let mut component = transport::component(estimator, registry.clone(), platform.jobs.clone())
+        .with_background(|stop| models.keep_fresh(stop))
+        .with_background(|stop| watch.follow_calibrations(calibrations, stop));
+    if platform.role.works() {
+        let trainer = worker::Trainer {
+            peers,
+            registry,
+            storage: platform.storage.clone(),
+            backbone: config.backbone.clone(),
+        };
+        let worker = Worker::new(platform.jobs.clone(), TRAIN_KIND, Arc::new(trainer), 1);
+        component = component.with_background(|stop| async move {
+            if let Err(error) = worker.run(stop).await {
+                tracing::error!(%error, "the training worker ended");
+            }
+        });
+    }
+    Ok(component)
+}

@@ -24,6 +24,6 @@ pub mod transport;
 pub use component::{Background, Component};
 pub use config::{Config, Peers, Role};
 pub use platform::{Platform, PlatformError};
-pub use process::{Assemble, run, until_signal};
+pub use process::{AnyError, main, run, until_signal};
 pub use serve::{ServeError, serve};
 pub use tokio_util::sync::CancellationToken;

@@ -2,38 +2,37 @@
 
 use std::error::Error;
 use std::future::Future;
-use std::pin::Pin;
+use std::net::SocketAddr;
+use std::process::ExitCode;
 
 use agespan_jobs::PrivateRedis;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Component, Config, Platform, serve, telemetry};
+use crate::{Component, Config, Platform, serve, status, telemetry};
 
 /// Any error of a process's start, for its last line.
-type AnyError = Box<dyn Error + Send + Sync>;
+pub type AnyError = Box<dyn Error + Send + Sync>;
 
-/// Makes the components out of the platform.
-pub type Assemble = Box<
-    dyn FnOnce(Platform) -> Pin<Box<dyn Future<Output = Result<Vec<Component>, AnyError>> + Send>>
-        + Send,
->;
-
-/// Runs until SIGINT or SIGTERM. `listening` is told the address, once requests are taken.
+/// Runs the components that `assemble` makes until SIGINT or SIGTERM. `listening` is told the
+/// address once connections are taken.
 ///
 /// # Errors
-/// Whatever keeps the process from starting, or stopped it.
-pub async fn run(
+/// Whatever kept the process from starting, or stopped it.
+pub async fn run<F>(
     config: Config,
-    assemble: Assemble,
-    listening: impl FnOnce(std::net::SocketAddr),
-) -> Result<(), AnyError> {
+    assemble: impl FnOnce(Platform) -> F,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), AnyError>
+where
+    F: Future<Output = Result<Vec<Component>, AnyError>>,
+{
     let _telemetry = telemetry::start(&config.telemetry)?;
     let stop = until_signal()?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; choose another with --listen", config.listen)
+    })?;
     let address = listener.local_addr()?;
     let (redis_url, _redis) = match &config.redis_url {
         Some(url) => (url.clone(), None),
@@ -48,6 +47,26 @@ pub async fn run(
     listening(address);
     serve(listener, components, jobs, config.drain(), stop).await?;
     Ok(())
+}
+
+/// The `main` of a service's own process: a runtime, [`run`], and one clear line when it fails.
+pub fn main<F>(config: Config, assemble: impl FnOnce(Platform) -> F) -> ExitCode
+where
+    F: Future<Output = Result<Vec<Component>, AnyError>>,
+{
+    let ran = tokio::runtime::Runtime::new().map_err(AnyError::from).and_then(|runtime| {
+        runtime.block_on(run(config, assemble, |address| tracing::info!(%address, "serving")))
+    });
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            #[expect(clippy::print_stderr, reason = "the last line of a process is for a person")]
+            {
+                eprintln!("error: {}", status::chain(&*error));
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// A token that is cancelled by SIGINT or SIGTERM.

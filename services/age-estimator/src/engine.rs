@@ -1,0 +1,193 @@
+//! The batcher and the thread that owns a model.
+//!
+//! Work waits in a bounded queue. The thread takes one piece, then whatever else is there, up to a
+//! full batch: nobody waits for company when the model is idle, and batches grow by themselves
+//! while it is busy.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use agespan_models::tch::{self, Device, Kind, nn::VarStore};
+use agespan_models::{AgeNet, Heads, InputSpec, Learning, WeightsError, weights};
+use tokio::sync::{mpsc, oneshot};
+
+/// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
+const MAX_BATCH: usize = 32;
+
+/// What the model says of one face.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// Probabilities of the ages in completed years.
+    pub distribution: Vec<f32>,
+    /// Probability of "female".
+    pub probability_female: f64,
+}
+
+/// What happens to work that finds the queue full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It is refused at once: a single request, whose caller can try another replica.
+    Refuse,
+    /// It waits: part of a batch or a stream that was taken in already.
+    Wait,
+}
+
+/// Why there is no output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The queue is full.
+    #[error("the estimator is busy; try again, or ask another replica")]
+    Full,
+    /// The forward pass failed.
+    #[error("the model failed on this image")]
+    Failed,
+    /// The thread is gone.
+    #[error("the model's thread has ended")]
+    Ended,
+}
+
+struct Work {
+    pixels: Vec<u8>,
+    answer: oneshot::Sender<Option<Output>>,
+}
+
+/// A loaded model, reached through its queue. The thread ends with the last handle.
+#[derive(Debug)]
+pub struct Engine {
+    queue: mpsc::Sender<Work>,
+    input: InputSpec,
+}
+
+impl Engine {
+    /// Loads a model on a thread of its own.
+    ///
+    /// # Errors
+    /// When the weights do not fit the network.
+    pub fn start(
+        bytes: &[u8],
+        heads: Heads,
+        input: InputSpec,
+        queue: usize,
+    ) -> Result<Self, WeightsError> {
+        let mut store = VarStore::new(Device::Cpu);
+        let net = AgeNet::new(&store.root(), heads);
+        weights::load(&store, bytes)?;
+        store.freeze();
+        let (sender, receiver) = mpsc::channel(queue.max(1));
+        thread::spawn(move || run(&net, input, receiver));
+        Ok(Self { queue: sender, input })
+    }
+
+    /// How images have to come.
+    pub fn input(&self) -> InputSpec {
+        self.input
+    }
+
+    /// Asks the model about a face whose crop is of the size that [`Engine::input`] says.
+    ///
+    /// # Errors
+    /// When the queue is full, or the model failed.
+    pub async fn estimate(
+        &self,
+        pixels: Vec<u8>,
+        admission: Admission,
+    ) -> Result<Output, EngineError> {
+        let (answer, output) = oneshot::channel();
+        let work = Work { pixels, answer };
+        match admission {
+            Admission::Refuse => self.queue.try_send(work).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => EngineError::Full,
+                mpsc::error::TrySendError::Closed(_) => EngineError::Ended,
+            })?,
+            Admission::Wait => self.queue.send(work).await.map_err(|_| EngineError::Ended)?,
+        }
+        output.await.map_err(|_| EngineError::Ended)?.ok_or(EngineError::Failed)
+    }
+}
+
+fn run(net: &AgeNet, input: InputSpec, mut queue: mpsc::Receiver<Work>) {
+    while let Some(first) = queue.blocking_recv() {
+        let mut batch = vec![first];
+        while batch.len() < MAX_BATCH {
+            let Ok(next) = queue.try_recv() else { break };
+            batch.push(next);
+        }
+        // Whoever has gone away is not worked for.
+        batch.retain(|work| !work.answer.is_closed());
+        if !batch.is_empty() {
+            answer(net, input, batch);
+        }
+    }
+}
+
+fn answer(net: &AgeNet, input: InputSpec, batch: Vec<Work>) {
+    let pixels: Vec<u8> = batch.iter().flat_map(|work| work.pixels.iter().copied()).collect();
+    // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
+    let outputs = catch_unwind(AssertUnwindSafe(|| forward(net, input, &pixels)));
+    let mut outputs = outputs.unwrap_or_else(|_| {
+        tracing::error!(size = batch.len(), "a forward pass failed");
+        Vec::new()
+    });
+    outputs.reverse();
+    for work in batch {
+        let _ = work.answer.send(outputs.pop());
+    }
+}
+
+fn forward(net: &AgeNet, input: InputSpec, pixels: &[u8]) -> Vec<Output> {
+    tch::no_grad(|| {
+        let output = net.forward(&input.tensor(pixels, Device::Cpu), Learning::Nothing);
+        let distributions = output.age_distribution().to_kind(Kind::Float).contiguous();
+        let females = output.probability_female();
+        let bins = distributions.size()[1] as usize;
+        let mut flat = vec![0f32; distributions.numel()];
+        distributions.copy_data(&mut flat, distributions.numel());
+        let face = |(index, row): (usize, &[f32])| Output {
+            distribution: row.to_vec(),
+            probability_female: females.double_value(&[index as i64]),
+        };
+        flat.chunks_exact(bins).enumerate().map(face).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine(queue: usize) -> Engine {
+        let heads = Heads::default();
+        let store = VarStore::new(Device::Cpu);
+        AgeNet::new(&store.root(), heads);
+        let bytes = weights::write(&weights::variables(&store)).unwrap();
+        let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
+        Engine::start(&bytes, heads, input, queue).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_the_same_alone_and_in_a_batch() {
+        let engine = engine(64);
+        let face = |shade: u8| vec![shade; engine.input().crop_bytes()];
+        let alone = engine.estimate(face(50), Admission::Refuse).await.unwrap();
+        let together = (0..20u8).map(|i| engine.estimate(face(i * 10), Admission::Wait));
+        let together = futures_util::future::join_all(together).await;
+        let same = together[5].as_ref().unwrap();
+        for (left, right) in alone.distribution.iter().zip(&same.distribution) {
+            assert!((left - right).abs() < 1e-5);
+        }
+        assert!((alone.distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_full_queue_refuses_and_serves_those_who_wait() {
+        let engine = engine(1);
+        let face = || vec![0; engine.input().crop_bytes()];
+        // On one thread nothing is awaited between the sends, so the queue of one overflows.
+        let refused = (0..8).map(|_| engine.estimate(face(), Admission::Refuse));
+        let refused = futures_util::future::join_all(refused).await;
+        assert!(refused.iter().any(|answer| matches!(answer, Err(EngineError::Full))));
+        let waiting = (0..8).map(|_| engine.estimate(face(), Admission::Wait));
+        let waiting = futures_util::future::join_all(waiting).await;
+        assert!(waiting.iter().all(Result::is_ok));
+    }
+}

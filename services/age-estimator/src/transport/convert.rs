@@ -1,0 +1,162 @@
+//! Between the protocol's words and the domain's.
+
+use agespan_conformal::{Coverage, Interval};
+use agespan_imaging::ImagingError;
+use agespan_models::Heads;
+use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
+use agespan_proto::estimator::v1 as proto;
+use agespan_service::{status, transport::timestamp};
+use tonic::{Code, Status};
+use tonic_types::StatusExt;
+
+use crate::engine::EngineError;
+use crate::model::{LoadError, ModelError, Record};
+use crate::training::TrainSpec;
+use crate::worker::TrainJob;
+use crate::{EstimateError, FaceEstimate};
+
+pub(super) fn coverage(asked: Option<f64>) -> Result<Coverage, Status> {
+    match asked {
+        None => Ok(Coverage::DEFAULT),
+        Some(level) => Coverage::new(level)
+            .map_err(|error| status::invalid("coverage", "COVERAGE", error.to_string())),
+    }
+}
+
+pub(super) fn faces(selection: i32) -> Result<(), Status> {
+    match proto::FaceSelection::try_from(selection) {
+        Ok(proto::FaceSelection::Unspecified | proto::FaceSelection::WholeImage) => Ok(()),
+        Ok(_) => Err(status::unimplemented(
+            "finding faces in a photo; cut the face out and ask for FACE_SELECTION_WHOLE_IMAGE: it",
+        )),
+        Err(_) => Err(status::invalid("faces", "UNKNOWN_ENUM", "not a FaceSelection")),
+    }
+}
+
+pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
+    let interval = face.interval.map(interval);
+    let interval_status = interval
+        .as_ref()
+        .map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
+    let gender = if face.female { Gender::Female } else { Gender::Male };
+    let distribution =
+        with_distribution.then_some(AgeDistribution { probabilities: face.distribution });
+    proto::FaceEstimate {
+        r#box: Some(proto::BoundingBox { left: 0, top: 0, width: face.width, height: face.height }),
+        age: face.prediction.mean(),
+        sigma: face.prediction.sigma(),
+        interval,
+        interval_status: interval_status.into(),
+        probability_female: face.probability_female,
+        gender: gender.into(),
+        distribution,
+    }
+}
+
+fn interval(interval: Interval) -> AgeInterval {
+    let status = if interval.sufficient {
+        IntervalStatus::Calibrated
+    } else {
+        IntervalStatus::InsufficientCalibration
+    };
+    AgeInterval {
+        lower: interval.lower,
+        upper: interval.upper,
+        coverage: interval.coverage.as_f64(),
+        group: interval.group,
+        group_size: u32::try_from(interval.group_size).unwrap_or(u32::MAX),
+        status: status.into(),
+    }
+}
+
+pub(super) fn estimate_error(error: EstimateError) -> Status {
+    match error {
+        EstimateError::Image(error) => image_error(&error),
+        EstimateError::Engine(error @ EngineError::Full) => {
+            status::retry_later(Code::ResourceExhausted, "QUEUE_FULL", error.to_string())
+        }
+        EstimateError::Engine(error @ EngineError::Ended) => {
+            status::retry_later(Code::Unavailable, "MODEL_ENDED", error.to_string())
+        }
+        other => status::internal(&other),
+    }
+}
+
+fn image_error(error: &ImagingError) -> Status {
+    status::invalid("image", &format!("IMAGE_{}", error.reason()), error.to_string())
+}
+
+/// A status as the result of one photo among several.
+pub(super) fn item_error(status: &Status) -> proto::ImageError {
+    proto::ImageError {
+        code: status.code().into(),
+        reason: status.get_details_error_info().map(|info| info.reason).unwrap_or_default(),
+        message: status.message().to_owned(),
+    }
+}
+
+pub(super) fn load_error(error: LoadError) -> Status {
+    match error {
+        LoadError::Model(error) => model_error(error),
+        LoadError::NoneActive => {
+            status::retry_later(Code::Unavailable, "NO_ACTIVE_MODEL", error.to_string())
+        }
+        other => status::internal(&other),
+    }
+}
+
+pub(super) fn model_error(error: ModelError) -> Status {
+    let message = error.to_string();
+    match error {
+        ModelError::NotFound(id) => status::not_found("model", &format!("models/{id}"), message),
+        ModelError::Storage(source) => status::from_storage(source),
+        other => status::internal(&other),
+    }
+}
+
+pub(super) fn model(record: &Record, active: bool) -> proto::Model {
+    let card = &record.card;
+    proto::Model {
+        name: format!("models/{}", record.id),
+        active,
+        weights_hash: record.weights.hash.to_string(),
+        age_bins: card.heads().age_bins as u32,
+        input_size: card.input().crop,
+        gender_threshold: card.validation.gender_threshold,
+        validation_mae: card.validation.mae,
+        validation_gender_accuracy: card.validation.gender_balanced_accuracy,
+        dataset: card.dataset.clone(),
+        dataset_hash: card.dataset_hash.clone(),
+        create_time: Some(timestamp(record.created)),
+        shipped: record.shipped,
+    }
+}
+
+pub(super) fn train_job(request: &proto::TrainModelRequest) -> Result<TrainJob, Status> {
+    status::resource_id("dataset", "datasets", &request.dataset)?;
+    let mut spec = TrainSpec {
+        seed: request.seed,
+        freeze_batch_norm: request.freeze_batch_norm,
+        ..TrainSpec::default()
+    };
+    if request.epochs > 0 {
+        spec.epochs = request.epochs;
+    }
+    spec.head_epochs = request.head_epochs.unwrap_or(spec.head_epochs);
+    if spec.head_epochs > spec.epochs {
+        let message = format!("{} is more than the {} epochs", spec.head_epochs, spec.epochs);
+        return Err(status::invalid("head_epochs", "HEAD_EPOCHS", message));
+    }
+    spec.heads = match request.age_bins {
+        0 => Heads::default(),
+        bins @ 2..=200 => Heads { age_bins: i64::from(bins) },
+        bins => {
+            return Err(status::invalid("age_bins", "AGE_BINS", format!("{bins} is not 2 to 200")));
+        }
+    };
+    Ok(TrainJob {
+        dataset: request.dataset.clone(),
+        max_samples: request.max_samples as usize,
+        spec,
+    })
+}

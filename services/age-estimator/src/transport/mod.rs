@@ -1,0 +1,209 @@
+//! `agespan.estimator.v1.EstimatorService`.
+
+mod convert;
+mod peers;
+
+use std::sync::Arc;
+
+use agespan_jobs::Jobs;
+use agespan_proto::estimator::v1 as proto;
+use agespan_proto::estimator::v1::estimator_service_server::{
+    EstimatorService, EstimatorServiceServer, SERVICE_NAME,
+};
+use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
+use agespan_service::page::{self, PageLimits};
+use agespan_service::transport::job_to_proto;
+use agespan_service::{Component, status};
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+pub use peers::Peers;
+pub(crate) use peers::{Labelled, Split};
+
+use crate::engine::Admission;
+use crate::model::Registry;
+use crate::{Estimator, Options, Session, TRAIN_KIND};
+
+/// Largest number of photos in one call.
+const MAX_IMAGES: usize = 256;
+/// Photos of one call or stream that are under way at the same time: enough to fill a batch.
+const UNDER_WAY: usize = 64;
+/// Largest request: a full batch.
+const MAX_REQUEST_BYTES: usize = 64 << 20;
+
+struct Transport {
+    estimator: Arc<Estimator>,
+    registry: Registry,
+    jobs: Jobs,
+}
+
+/// The service as a component.
+pub(crate) fn component(estimator: Arc<Estimator>, registry: Registry, jobs: Jobs) -> Component {
+    let transport = Transport { estimator, registry, jobs };
+    Component::new(SERVICE_NAME, |routes| {
+        routes.add_service(
+            EstimatorServiceServer::new(transport).max_decoding_message_size(MAX_REQUEST_BYTES),
+        );
+    })
+}
+
+async fn session(estimator: &Estimator, model: &str) -> Result<Session, Status> {
+    let id = match model {
+        "" => None,
+        name => Some(status::resource_id("model", "models", name)?),
+    };
+    estimator.session(id).await.map_err(convert::load_error)
+}
+
+fn names(session: &Session) -> (String, String) {
+    let calibration = session.calibration.as_ref();
+    (
+        format!("models/{}", session.model.record.id),
+        calibration.map(|active| format!("calibrations/{}", active.id)).unwrap_or_default(),
+    )
+}
+
+async fn estimate_one(
+    estimator: &Estimator,
+    request: proto::EstimateAgeRequest,
+    admission: Admission,
+) -> Result<proto::EstimateAgeResponse, Status> {
+    let options = Options { coverage: convert::coverage(request.coverage)?, admission };
+    convert::faces(request.faces)?;
+    let session = session(estimator, &request.model).await?;
+    let face = estimator
+        .estimate(&session, request.image, options)
+        .await
+        .map_err(convert::estimate_error)?;
+    let (model, calibration) = names(&session);
+    let faces = vec![convert::face(face, request.include_distribution)];
+    Ok(proto::EstimateAgeResponse { faces, model, calibration })
+}
+
+#[tonic::async_trait]
+impl EstimatorService for Transport {
+    type StreamEstimateAgeStream =
+        BoxStream<'static, Result<proto::StreamEstimateAgeResponse, Status>>;
+
+    async fn estimate_age(
+        &self,
+        request: Request<proto::EstimateAgeRequest>,
+    ) -> Result<Response<proto::EstimateAgeResponse>, Status> {
+        let answer = estimate_one(&self.estimator, request.into_inner(), Admission::Refuse).await?;
+        Ok(Response::new(answer))
+    }
+
+    async fn batch_estimate_age(
+        &self,
+        request: Request<proto::BatchEstimateAgeRequest>,
+    ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
+        let request = request.into_inner();
+        let options =
+            Options { coverage: convert::coverage(request.coverage)?, admission: Admission::Wait };
+        convert::faces(request.faces)?;
+        if !(1..=MAX_IMAGES).contains(&request.images.len()) {
+            let message = format!("send 1 to {MAX_IMAGES}, not {}", request.images.len());
+            return Err(status::invalid("images", "COUNT", message));
+        }
+        let session = session(&self.estimator, &request.model).await?;
+        let estimate = |image: Bytes| {
+            let (estimator, session) = (&self.estimator, &session);
+            async move {
+                let face = estimator.estimate(session, image, options).await;
+                let outcome = match face.map_err(convert::estimate_error) {
+                    Ok(face) => image_result::Outcome::Estimates(proto::FaceEstimates {
+                        faces: vec![convert::face(face, request.include_distribution)],
+                    }),
+                    Err(error) => image_result::Outcome::Error(convert::item_error(&error)),
+                };
+                proto::ImageResult { outcome: Some(outcome) }
+            }
+        };
+        let results =
+            stream::iter(request.images).map(estimate).buffered(UNDER_WAY).collect().await;
+        let (model, calibration) = names(&session);
+        Ok(Response::new(proto::BatchEstimateAgeResponse { results, model, calibration }))
+    }
+
+    async fn stream_estimate_age(
+        &self,
+        request: Request<Streaming<proto::StreamEstimateAgeRequest>>,
+    ) -> Result<Response<Self::StreamEstimateAgeStream>, Status> {
+        let estimator = self.estimator.clone();
+        let answers = request.into_inner().map(move |message| {
+            let estimator = estimator.clone();
+            async move {
+                let proto::StreamEstimateAgeRequest { id, request } = message?;
+                let answer =
+                    estimate_one(&estimator, request.unwrap_or_default(), Admission::Wait).await;
+                let outcome = match answer {
+                    Ok(answer) => stream_estimate_age_response::Outcome::Response(answer),
+                    Err(error) => {
+                        stream_estimate_age_response::Outcome::Error(convert::item_error(&error))
+                    }
+                };
+                Ok(proto::StreamEstimateAgeResponse { id, outcome: Some(outcome) })
+            }
+        });
+        Ok(Response::new(answers.buffered(UNDER_WAY).boxed()))
+    }
+
+    async fn train_model(
+        &self,
+        request: Request<proto::TrainModelRequest>,
+    ) -> Result<Response<proto::TrainModelResponse>, Status> {
+        let request = request.into_inner();
+        let job = convert::train_job(&request)?;
+        let payload = serde_json::to_vec(&job).map_err(|error| status::internal(&error))?;
+        let request_id = (!request.request_id.is_empty()).then_some(request.request_id);
+        let job = self
+            .jobs
+            .submit(TRAIN_KIND, &payload, request_id)
+            .await
+            .map_err(status::from_jobs)?;
+        Ok(Response::new(proto::TrainModelResponse { job: Some(job_to_proto(job)) }))
+    }
+
+    async fn list_models(
+        &self,
+        request: Request<proto::ListModelsRequest>,
+    ) -> Result<Response<proto::ListModelsResponse>, Status> {
+        let request = request.into_inner();
+        let active = self.registry.active().await.map_err(convert::model_error)?;
+        let (records, next_page_token) = page::of(
+            self.registry.list().await.map_err(convert::model_error)?,
+            |record| record.id.clone(),
+            request.page_size,
+            &request.page_token,
+            PageLimits::USUAL,
+        )?;
+        let models =
+            records.iter().map(|record| convert::model(record, record.id == active)).collect();
+        Ok(Response::new(proto::ListModelsResponse { models, next_page_token }))
+    }
+
+    async fn get_model(
+        &self,
+        request: Request<proto::GetModelRequest>,
+    ) -> Result<Response<proto::GetModelResponse>, Status> {
+        let id = status::resource_id("name", "models", &request.get_ref().name)?;
+        let record = self.registry.record(id).await.map_err(convert::model_error)?;
+        let active = self.registry.active().await.map_err(convert::model_error)?;
+        let model = Some(convert::model(&record, record.id == active));
+        Ok(Response::new(proto::GetModelResponse { model }))
+    }
+
+    async fn activate_model(
+        &self,
+        request: Request<proto::ActivateModelRequest>,
+    ) -> Result<Response<proto::ActivateModelResponse>, Status> {
+        let id = status::resource_id("name", "models", &request.get_ref().name)?;
+        // Loaded first: a model that cannot be loaded must not become the active one.
+        self.estimator.models().get(id).await.map_err(convert::load_error)?;
+        let record = self.registry.activate(id).await.map_err(convert::model_error)?;
+        self.estimator.models().refresh().await.map_err(convert::load_error)?;
+        let model = Some(convert::model(&record, true));
+        Ok(Response::new(proto::ActivateModelResponse { model }))
+    }
+}

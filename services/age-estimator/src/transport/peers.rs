@@ -1,0 +1,143 @@
+//! Calls to the dataset service, for faces to learn from, and to the calibrator, for calibrations.
+
+use std::time::Duration;
+
+use agespan_client::{AddressError, Client, explain};
+use agespan_jobs::JobFailure;
+use agespan_proto::age::v1::Gender;
+use agespan_proto::calibrator::v1::WatchCalibrationRequest;
+use agespan_proto::dataset::v1::{self as proto, StreamSamplesRequest, StreamSamplesResponse};
+use agespan_service::CancellationToken;
+use bytes::Bytes;
+use tonic::{Code, Status, Streaming};
+
+use crate::Calibrations;
+
+/// Pause before a broken watch is begun again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Split {
+    Train,
+    Validation,
+}
+
+/// A photo with its labels.
+#[derive(Debug)]
+pub(crate) struct Labelled {
+    pub(crate) image: Bytes,
+    pub(crate) age: u32,
+    pub(crate) female: bool,
+}
+
+/// The services that the estimator calls.
+#[derive(Clone, Debug)]
+pub struct Peers {
+    dataset: Client,
+    calibrator: Client,
+}
+
+/// The labelled photos of a split, as they come.
+pub(crate) struct Faces(Streaming<StreamSamplesResponse>);
+
+impl Faces {
+    /// The next few; none at the end.
+    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Labelled>>, JobFailure> {
+        let message = self.0.message().await.map_err(failure)?;
+        Ok(message.map(|message| message.samples.into_iter().filter_map(labelled).collect()))
+    }
+}
+
+/// A sample whose labels are both known.
+fn labelled(sample: proto::SampleImage) -> Option<Labelled> {
+    let label = sample.sample?;
+    let female = match label.gender() {
+        Gender::Female => true,
+        Gender::Male => false,
+        Gender::Unspecified => return None,
+    };
+    Some(Labelled { image: sample.image, age: label.age?, female })
+}
+
+impl Peers {
+    /// At these addresses; nothing is contacted yet.
+    ///
+    /// # Errors
+    /// When an address cannot be understood.
+    pub fn new(dataset_url: &str, calibrator_url: &str) -> Result<Self, AddressError> {
+        Ok(Self { dataset: Client::new(dataset_url)?, calibrator: Client::new(calibrator_url)? })
+    }
+
+    pub(crate) async fn dataset_hash(&self, dataset: &str) -> Result<String, JobFailure> {
+        let request = proto::GetDatasetRequest { name: dataset.to_owned() };
+        let answer = self.dataset.datasets().get_dataset(request).await.map_err(failure)?;
+        Ok(answer.into_inner().dataset.unwrap_or_default().content_hash)
+    }
+
+    pub(crate) async fn stream(&self, dataset: &str, split: Split) -> Result<Faces, JobFailure> {
+        let split = match split {
+            Split::Train => proto::Split::Train,
+            Split::Validation => proto::Split::Validation,
+        };
+        let request = StreamSamplesRequest { name: dataset.to_owned(), split: split.into() };
+        let answer = self.dataset.datasets().stream_samples(request).await.map_err(failure)?;
+        Ok(Faces(answer.into_inner()))
+    }
+
+    /// Takes every calibration that the calibrator publishes, until told to stop. While the
+    /// calibrator is away, the calibrations that are known stay in use.
+    pub(crate) async fn follow_calibrations(
+        self,
+        calibrations: Calibrations,
+        stop: CancellationToken,
+    ) {
+        let mut away = false;
+        while !stop.is_cancelled() {
+            let followed = tokio::select! {
+                () = stop.cancelled() => return,
+                followed = self.follow_once(&calibrations, &mut away) => followed,
+            };
+            // Said once, not every second.
+            if let Err(status) = followed && !away {
+                away = true;
+                tracing::warn!(why = %explain(&status), "the calibrator is away");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(PAUSE) => {}
+            }
+        }
+    }
+
+    async fn follow_once(
+        &self,
+        calibrations: &Calibrations,
+        away: &mut bool,
+    ) -> Result<(), Status> {
+        let mut client = self.calibrator.calibrator();
+        let mut changes =
+            client.watch_calibration(WatchCalibrationRequest {}).await?.into_inner();
+        *away = false;
+        while let Some(change) = changes.message().await? {
+            match calibrations.accept(&change.document) {
+                Ok(active) => {
+                    let model = &active.document.model;
+                    tracing::info!(calibration = active.id, model, "calibration is active");
+                }
+                Err(error) => tracing::error!(%error, "refused a calibration"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A peer that is away may be back at the next attempt; one that says no will say it again.
+fn failure(status: Status) -> JobFailure {
+    let message = explain(&status);
+    match status.code() {
+        Code::NotFound => JobFailure::permanent("NOT_FOUND", message),
+        Code::InvalidArgument => JobFailure::permanent("INVALID_ARGUMENT", message),
+        _ => JobFailure::retryable("DATASET_SERVICE", message),
+    }
+}

@@ -1,0 +1,222 @@
+//! Training as a job.
+
+use std::path::PathBuf;
+
+use agespan_imaging::ImagingError;
+use agespan_jobs::{Handler, JobContext, JobFailure};
+use agespan_service::status::chain;
+use agespan_storage::{Artifact, Storage};
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::model::{Card, Registry};
+use crate::training::{Event, Face, Next, Start, TrainError, TrainSpec, Trained, train};
+use crate::transport::{Labelled, Peers, Split};
+
+const CHECKPOINTS: &str = "models/checkpoints";
+
+/// What the job is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TrainJob {
+    pub(crate) dataset: String,
+    /// 0 for all.
+    pub(crate) max_samples: usize,
+    pub(crate) spec: TrainSpec,
+}
+
+/// Works on training jobs.
+pub(crate) struct Trainer {
+    pub(crate) peers: Peers,
+    pub(crate) registry: Registry,
+    pub(crate) storage: Storage,
+    pub(crate) backbone: Option<PathBuf>,
+}
+
+/// The faces of a data set that a run needs.
+struct Gathered {
+    dataset_hash: String,
+    training: Vec<Face>,
+    validation: Vec<Face>,
+}
+
+#[async_trait]
+impl Handler for Trainer {
+    async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
+        let job: TrainJob = serde_json::from_slice(payload)
+            .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
+        let start = self.start(context).await?;
+        let gathered = self.gather(&job, context).await?;
+        let dataset_hash = gathered.dataset_hash.clone();
+        let trained = self.train(&job, gathered, start, context).await?;
+        let card = Card {
+            dataset: job.dataset,
+            dataset_hash,
+            spec: job.spec,
+            validation: trained.best,
+        };
+        let record = self
+            .registry
+            .insert(Bytes::from(trained.weights), card, false)
+            .await
+            .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
+        self.forget_checkpoint(context).await;
+        Ok(format!("models/{}", record.id))
+    }
+}
+
+/// Where a run begins, as owned bytes.
+enum Beginning {
+    Backbone(Bytes),
+    Checkpoint(Bytes),
+}
+
+impl Trainer {
+    async fn start(&self, context: &JobContext) -> Result<Beginning, JobFailure> {
+        if let Some(artifact) = checkpoint(context) {
+            match self.storage.get_artifact(&artifact).await {
+                Ok(bytes) => return Ok(Beginning::Checkpoint(bytes)),
+                Err(error) => tracing::warn!(%error, "the checkpoint is lost; training anew"),
+            }
+        }
+        let Some(path) = &self.backbone else {
+            return Err(JobFailure::permanent(
+                "BACKBONE_MISSING",
+                "no ImageNet weights were named; run `make setup` and start with --backbone FILE",
+            ));
+        };
+        let bytes = tokio::fs::read(path).await.map_err(|error| {
+            JobFailure::permanent(
+                "BACKBONE_MISSING",
+                format!("cannot read {}: {error}; run `make setup`", path.display()),
+            )
+        })?;
+        Ok(Beginning::Backbone(bytes.into()))
+    }
+
+    async fn gather(&self, job: &TrainJob, context: &JobContext) -> Result<Gathered, JobFailure> {
+        context.note_progress(0, 0, "gathering faces");
+        let dataset_hash = self.peers.dataset_hash(&job.dataset).await?;
+        let most = if job.max_samples == 0 { usize::MAX } else { job.max_samples };
+        let training = self.faces(job, Split::Train, most, context).await?;
+        let validation = self.faces(job, Split::Validation, most, context).await?;
+        Ok(Gathered { dataset_hash, training, validation })
+    }
+
+    async fn faces(
+        &self,
+        job: &TrainJob,
+        split: Split,
+        most: usize,
+        context: &JobContext,
+    ) -> Result<Vec<Face>, JobFailure> {
+        let mut stream = self.peers.stream(&job.dataset, split).await?;
+        let mut faces = Vec::new();
+        while let Some(batch) = stream.next().await? {
+            let input = job.spec.input;
+            let decode = move || -> Result<Vec<Face>, ImagingError> {
+                let face = |l: Labelled| Face::decode(&l.image, l.age, l.female, &input);
+                batch.into_iter().map(face).collect()
+            };
+            let decoded = tokio::task::spawn_blocking(decode)
+                .await
+                .map_err(|error| JobFailure::retryable("DECODER", error))?;
+            faces.extend(decoded.map_err(|error| JobFailure::permanent(error.reason(), error))?);
+            if context.cancelled().is_cancelled() {
+                return Err(stopped());
+            }
+        }
+        Ok(thin(faces, most))
+    }
+
+    async fn train(
+        &self,
+        job: &TrainJob,
+        faces: Gathered,
+        beginning: Beginning,
+        context: &JobContext,
+    ) -> Result<Trained, JobFailure> {
+        let (spec, context, storage) = (job.spec.clone(), context.clone(), self.storage.clone());
+        let runtime = Handle::current();
+        let run = move || {
+            let start = match &beginning {
+                Beginning::Backbone(bytes) => Start::Backbone(bytes),
+                Beginning::Checkpoint(bytes) => Start::Checkpoint(bytes),
+            };
+            let mut last = checkpoint(&context);
+            train(&spec, &faces.training, &faces.validation, start, &mut |event| {
+                match event {
+                    Event::Step { step, steps, epoch, loss, images_per_second } => {
+                        let message = format!(
+                            "epoch {} of {}, loss {loss:.3}, {images_per_second:.0} images/s",
+                            epoch + 1,
+                            spec.epochs
+                        );
+                        context.note_progress(step, steps, &message);
+                    }
+                    Event::Epoch { epoch, validation } => {
+                        tracing::info!(epoch, ?validation, "an epoch of training ended");
+                    }
+                    Event::Checkpoint(bytes) => {
+                        runtime.block_on(keep(&storage, &context, bytes, &mut last));
+                    }
+                }
+                if context.cancelled().is_cancelled() { Next::Stop } else { Next::GoOn }
+            })
+        };
+        let trained = tokio::task::spawn_blocking(run)
+            .await
+            .map_err(|error| JobFailure::retryable("TRAINING_PANICKED", error))?;
+        trained.map_err(|error| match error {
+            TrainError::Stopped => stopped(),
+            TrainError::TooFew { .. } => JobFailure::permanent("TOO_FEW_FACES", chain(&error)),
+            TrainError::Diverged { .. } => JobFailure::permanent("DIVERGED", chain(&error)),
+            other => JobFailure::permanent("TRAINING", chain(&other)),
+        })
+    }
+
+    async fn forget_checkpoint(&self, context: &JobContext) {
+        if let Some(artifact) = checkpoint(context)
+            && let Err(error) = self.storage.delete(&artifact.path).await
+        {
+            tracing::warn!(%error, "a checkpoint stays behind");
+        }
+    }
+}
+
+fn stopped() -> JobFailure {
+    JobFailure::retryable("STOPPED", "the training was stopped")
+}
+
+fn checkpoint(context: &JobContext) -> Option<Artifact> {
+    serde_json::from_str(context.checkpoint()?).ok()
+}
+
+/// Stores a checkpoint, names it in the job, and only then deletes the one before. A checkpoint
+/// that cannot be stored costs a repetition, not the run.
+async fn keep(storage: &Storage, context: &JobContext, bytes: Vec<u8>, last: &mut Option<Artifact>) {
+    let stored = match storage.put_artifact(CHECKPOINTS, "checkpoint", bytes.into()).await {
+        Ok(stored) => stored,
+        Err(error) => return tracing::warn!(%error, "a checkpoint could not be stored"),
+    };
+    let name = serde_json::to_string(&stored).unwrap_or_default();
+    if let Err(error) = context.save_checkpoint(&name).await {
+        return tracing::warn!(%error, "a checkpoint could not be named in the job");
+    }
+    if let Some(earlier) = last.replace(stored.clone()).filter(|earlier| earlier.path != stored.path)
+        && let Err(error) = storage.delete(&earlier.path).await
+    {
+        tracing::warn!(%error, "an old checkpoint stays behind");
+    }
+}
+
+/// At most so many faces, evenly over all: they come in order of path, which is nearly that of age.
+fn thin(faces: Vec<Face>, most: usize) -> Vec<Face> {
+    let count = faces.len();
+    if count <= most {
+        return faces;
+    }
+    let kept = |index: usize| (index + 1) * most / count > index * most / count;
+    faces.into_iter().enumerate().filter(|(index, _)| kept(*index)).map(|(_, face)| face).collect()
+}
