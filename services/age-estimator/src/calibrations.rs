@@ -52,6 +52,11 @@ impl Calibrations {
         self.by_model.read().unwrap_or_else(PoisonError::into_inner).get(model).cloned()
     }
 
+    /// Whether none is known yet.
+    pub fn is_empty(&self) -> bool {
+        self.by_model.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Takes a document that was pushed, and writes it down.
     ///
     /// # Errors

@@ -108,8 +108,7 @@ impl Estimator {
         options: Options,
     ) -> Result<FaceEstimate, EstimateError> {
         let engine = &session.model.engine;
-        let Decoded { width, height, pixels } =
-            self.decoder.decode(image, engine.input()).await?;
+        let Decoded { width, height, pixels } = self.decoder.decode(image, engine.input()).await?;
         let Output { distribution, probability_female } =
             engine.estimate(pixels, options.admission).await?;
         let probabilities: Vec<f64> = distribution.iter().map(|&p| f64::from(p)).collect();

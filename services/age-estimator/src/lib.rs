@@ -52,14 +52,20 @@ pub async fn assemble(
     let models = model::Models::new(registry.clone(), config.queue);
     models.refresh().await?;
     let calibrations = Calibrations::new(&platform.data_dir.join("calibrations"))?;
-    let estimator =
-        Arc::new(Estimator::new(models.clone(), calibrations.clone(), Decoder::new(config.decoders)));
+    let estimator = Arc::new(Estimator::new(
+        models.clone(),
+        calibrations.clone(),
+        Decoder::new(config.decoders),
+    ));
 
     let peers = transport::Peers::new(&platform.dataset_url, &platform.calibrator_url)?;
     let watch = peers.clone();
+    // The model is loaded by now; what is missing for good answers is its calibration.
+    let (ready, readiness) = tokio::sync::watch::channel(!calibrations.is_empty());
     let mut component = transport::component(estimator, registry.clone(), platform.jobs.clone())
+        .with_readiness(readiness)
         .with_background(|stop| models.keep_fresh(stop))
-        .with_background(|stop| watch.follow_calibrations(calibrations, stop));
+        .with_background(|stop| watch.follow_calibrations(calibrations, ready, stop));
     if platform.role.works() {
         let trainer = worker::Trainer {
             peers,

@@ -50,12 +50,8 @@ impl Handler for Trainer {
         let gathered = self.gather(&job, context).await?;
         let dataset_hash = gathered.dataset_hash.clone();
         let trained = self.train(&job, gathered, start, context).await?;
-        let card = Card {
-            dataset: job.dataset,
-            dataset_hash,
-            spec: job.spec,
-            validation: trained.best,
-        };
+        let card =
+            Card { dataset: job.dataset, dataset_hash, spec: job.spec, validation: trained.best };
         let record = self
             .registry
             .insert(Bytes::from(trained.weights), card, false)
@@ -195,7 +191,12 @@ fn checkpoint(context: &JobContext) -> Option<Artifact> {
 
 /// Stores a checkpoint, names it in the job, and only then deletes the one before. A checkpoint
 /// that cannot be stored costs a repetition, not the run.
-async fn keep(storage: &Storage, context: &JobContext, bytes: Vec<u8>, last: &mut Option<Artifact>) {
+async fn keep(
+    storage: &Storage,
+    context: &JobContext,
+    bytes: Vec<u8>,
+    last: &mut Option<Artifact>,
+) {
     let stored = match storage.put_artifact(CHECKPOINTS, "checkpoint", bytes.into()).await {
         Ok(stored) => stored,
         Err(error) => return tracing::warn!(%error, "a checkpoint could not be stored"),
@@ -204,7 +205,8 @@ async fn keep(storage: &Storage, context: &JobContext, bytes: Vec<u8>, last: &mu
     if let Err(error) = context.save_checkpoint(&name).await {
         return tracing::warn!(%error, "a checkpoint could not be named in the job");
     }
-    if let Some(earlier) = last.replace(stored.clone()).filter(|earlier| earlier.path != stored.path)
+    if let Some(earlier) =
+        last.replace(stored.clone()).filter(|earlier| earlier.path != stored.path)
         && let Err(error) = storage.delete(&earlier.path).await
     {
         tracing::warn!(%error, "an old checkpoint stays behind");

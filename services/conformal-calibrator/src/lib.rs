@@ -24,9 +24,10 @@ pub use registry::{Record, Registry, RegistryError};
 /// The service on this platform.
 ///
 /// # Errors
-/// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform) -> Result<Component, Box<dyn Error + Send + Sync>> {
+/// When the store fails or the address of a peer cannot be understood.
+pub async fn assemble(platform: &Platform) -> Result<Component, Box<dyn Error + Send + Sync>> {
     let registry = Registry::new(platform.storage.clone());
+    registry.install_shipped().await?;
     let publication = Publication::new(registry.clone());
     let peers = transport::Peers::new(&platform.dataset_url, &platform.estimator_url)?;
     Ok(transport::component(registry, publication, peers))

@@ -13,6 +13,9 @@ const DOCUMENTS: &str = "calibrations/documents";
 const RECORDS: &str = "calibrations/records";
 const ACTIVE: &str = "calibrations/active";
 
+/// The calibration of the model that comes with the program.
+const SHIPPED: &[u8] = include_bytes!("../shipped/calibration.json");
+
 /// What is known of a calibration without reading it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -89,6 +92,21 @@ impl Registry {
             Err(StorageError::AlreadyExists { .. }) => self.record(&record.id).await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Stores the calibration that comes with the program, and activates it where its model has
+    /// none.
+    ///
+    /// # Errors
+    /// When the store fails, or the program was not built as released.
+    pub async fn install_shipped(&self) -> Result<(), RegistryError> {
+        let document = Document::from_json(SHIPPED)
+            .map_err(|source| RegistryError::Document { id: "shipped".to_owned(), source })?;
+        let record = self.insert(&document).await?;
+        if self.activations(&record.model).await?.ids.is_empty() {
+            self.activate(&record.id).await?;
+        }
+        Ok(())
     }
 
     /// A calibration's record.

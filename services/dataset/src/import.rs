@@ -43,6 +43,8 @@ pub struct ImportOptions {
     pub max_files: u64,
     /// Threads that decode. Default one for each core.
     pub threads: usize,
+    /// The job that this import is for, written down in the record. Default none.
+    pub job: Option<String>,
 }
 
 impl Default for ImportOptions {
@@ -53,6 +55,7 @@ impl Default for ImportOptions {
             limits: Limits::default(),
             max_files: 2_000_000,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
+            job: None,
         }
     }
 }
@@ -191,6 +194,7 @@ fn describe(
         created: jiff::Timestamp::now().to_string(),
         seed: options.seed,
         fractions: options.fractions,
+        job: options.job.clone(),
         splits: Split::ALL.iter().map(|split| (*split, describe_split(&rows, *split))).collect(),
         quarantined: count(reasons.map(|quarantine| quarantine.reason.as_str())),
     })

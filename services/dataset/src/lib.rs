@@ -13,7 +13,13 @@
 //! 7. [`record`] makes the dataset visible under its name, as the last step.
 //!
 //! What is there is read through [`samples`] (rows and images) and [`statistics`] (counts).
-//! Nothing here knows of gRPC: the transport converts to and from these types.
+//!
+//! Around it:
+//!
+//! * [`worker`] runs imports as jobs;
+//! * [`transport`] answers the RPCs. Nothing outside it knows of gRPC: it converts to and from the
+//!   types of the others;
+//! * [`assemble`] makes a component of it all, for this crate's binary or another host.
 
 pub mod clean;
 pub mod import;
@@ -24,4 +30,22 @@ pub mod samples;
 pub mod source;
 pub mod split;
 pub mod statistics;
+pub mod transport;
 pub mod utkface;
+pub mod worker;
+
+use agespan_service::{Component, Platform};
+
+/// The service on this platform, and its worker where this process has the role.
+pub fn assemble(platform: &Platform) -> Component {
+    let component = transport::component(platform.storage.clone(), platform.jobs.clone());
+    if !platform.role.works() {
+        return component;
+    }
+    let worker = worker::worker(platform.storage.clone(), platform.jobs.clone());
+    component.with_background(|stop| async move {
+        if let Err(error) = worker.run(stop).await {
+            tracing::error!(%error, "the import worker ended");
+        }
+    })
+}

@@ -26,6 +26,10 @@ pub struct DatasetRecord {
     pub seed: u64,
     /// The shares of the split.
     pub fractions: Fractions,
+    /// The job that imported it, if one did: an attempt that finds the dataset there already can
+    /// tell that an earlier attempt of its own job made it.
+    #[serde(default)]
+    pub job: Option<String>,
     /// Each part's size and identity.
     pub splits: BTreeMap<Split, SplitRecord>,
     /// The number of files kept out, by reason.

@@ -1,3 +1,38 @@
-//! Measures the other services through their public RPCs.
+//! Measures the other services through the same RPCs that everybody uses.
 //!
-//! Not built yet: this crate only holds its place in the workspace.
+//! The major components are:
+//!
+//! * [`metrics`]: rows of labels and answers to figures with bounds. Pure.
+//! * [`reports`]: reports in the artifact store, named by their content.
+//! * [`worker`]: the evaluation as a job.
+//! * [`transport`]: the RPCs, and the calls to the dataset service and the estimator.
+
+pub mod metrics;
+pub mod reports;
+pub mod transport;
+pub mod worker;
+
+use std::sync::Arc;
+
+use agespan_jobs::Worker;
+use agespan_service::{AnyError, Component, Platform};
+
+/// The service on this platform.
+///
+/// # Errors
+/// When the address of a peer cannot be understood.
+pub fn assemble(platform: &Platform) -> Result<Component, AnyError> {
+    let reports = reports::Reports::new(platform.storage.clone());
+    let mut component = transport::component(reports.clone(), platform.jobs.clone());
+    if platform.role.works() {
+        let peers = transport::Peers::new(&platform.dataset_url, &platform.estimator_url)?;
+        let evaluator = Arc::new(worker::Evaluator { peers, reports });
+        let worker = Worker::new(platform.jobs.clone(), worker::KIND, evaluator, 1);
+        component = component.with_background(|stop| async move {
+            if let Err(error) = worker.run(stop).await {
+                tracing::error!(%error, "the evaluation worker ended");
+            }
+        });
+    }
+    Ok(component)
+}

@@ -38,6 +38,11 @@ impl Component {
         self
     }
 
+    /// The flag that health follows, for a host that wants to wait.
+    pub fn readiness(&self) -> watch::Receiver<bool> {
+        self.ready.clone()
+    }
+
     /// Adds work beside the requests.
     pub fn with_background<F>(
         mut self,

@@ -3,5 +3,5 @@
 mod loaded;
 mod registry;
 
-pub use loaded::{Loaded, LoadError, Models};
+pub use loaded::{LoadError, Loaded, Models};
 pub use registry::{Card, ModelError, Record, Registry};

@@ -35,9 +35,8 @@ pub(super) fn faces(selection: i32) -> Result<(), Status> {
 
 pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
     let interval = face.interval.map(interval);
-    let interval_status = interval
-        .as_ref()
-        .map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
+    let interval_status =
+        interval.as_ref().map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
     let gender = if face.female { Gender::Female } else { Gender::Male };
     let distribution =
         with_distribution.then_some(AgeDistribution { probabilities: face.distribution });

@@ -157,11 +157,8 @@ impl EstimatorService for Transport {
         let job = convert::train_job(&request)?;
         let payload = serde_json::to_vec(&job).map_err(|error| status::internal(&error))?;
         let request_id = (!request.request_id.is_empty()).then_some(request.request_id);
-        let job = self
-            .jobs
-            .submit(TRAIN_KIND, &payload, request_id)
-            .await
-            .map_err(status::from_jobs)?;
+        let job =
+            self.jobs.submit(TRAIN_KIND, &payload, request_id).await.map_err(status::from_jobs)?;
         Ok(Response::new(proto::TrainModelResponse { job: Some(job_to_proto(job)) }))
     }
 

@@ -9,12 +9,16 @@ use agespan_proto::calibrator::v1::WatchCalibrationRequest;
 use agespan_proto::dataset::v1::{self as proto, StreamSamplesRequest, StreamSamplesResponse};
 use agespan_service::CancellationToken;
 use bytes::Bytes;
+use tokio::sync::watch;
 use tonic::{Code, Status, Streaming};
 
 use crate::Calibrations;
 
 /// Pause before a broken watch is begun again.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How long the service waits for its first calibration before it is ready without one: the
+/// calibrator may be away, or have none.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,40 +94,51 @@ impl Peers {
     pub(crate) async fn follow_calibrations(
         self,
         calibrations: Calibrations,
+        ready: watch::Sender<bool>,
         stop: CancellationToken,
     ) {
+        let patience = async {
+            tokio::time::sleep(PATIENCE).await;
+            ready.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = patience => {}
+            () = self.follow(&calibrations, &ready) => {}
+        }
+    }
+
+    async fn follow(&self, calibrations: &Calibrations, ready: &watch::Sender<bool>) {
         let mut away = false;
-        while !stop.is_cancelled() {
-            let followed = tokio::select! {
-                () = stop.cancelled() => return,
-                followed = self.follow_once(&calibrations, &mut away) => followed,
-            };
+        loop {
+            let followed = self.follow_once(calibrations, ready, &mut away).await;
             // Said once, not every second.
-            if let Err(status) = followed && !away {
+            if let Err(status) = followed
+                && !away
+            {
                 away = true;
                 tracing::warn!(why = %explain(&status), "the calibrator is away");
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(PAUSE) => {}
-            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
     async fn follow_once(
         &self,
         calibrations: &Calibrations,
+        ready: &watch::Sender<bool>,
         away: &mut bool,
     ) -> Result<(), Status> {
         let mut client = self.calibrator.calibrator();
-        let mut changes =
-            client.watch_calibration(WatchCalibrationRequest {}).await?.into_inner();
+        let mut changes = client.watch_calibration(WatchCalibrationRequest {}).await?.into_inner();
         *away = false;
         while let Some(change) = changes.message().await? {
             match calibrations.accept(&change.document) {
                 Ok(active) => {
                     let model = &active.document.model;
                     tracing::info!(calibration = active.id, model, "calibration is active");
+                    ready.send_replace(true);
                 }
                 Err(error) => tracing::error!(%error, "refused a calibration"),
             }

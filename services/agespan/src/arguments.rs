@@ -1,0 +1,227 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Age intervals with a guarantee, from photos of faces.
+#[derive(Parser)]
+#[command(version)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Address of a running system [default: http://127.0.0.1:50051; predict needs none].
+    #[arg(long, global = true, env = "AGESPAN_SERVER")]
+    pub(crate) server: Option<String>,
+    /// One JSON object a line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Start the services, all in this process or only some.
+    Up(Box<Up>),
+    /// Estimate the age of the face in each photo.
+    Predict(Predict),
+    /// Import and look at data sets.
+    #[command(subcommand)]
+    Dataset(Dataset),
+    /// Train a model on a data set.
+    Train(Train),
+    /// Look at models, or choose the active one.
+    #[command(subcommand)]
+    Model(Model),
+    /// Fit a calibration on a data set's calibration split, and activate it.
+    Calibrate(Calibrate),
+    /// Measure.
+    #[command(subcommand)]
+    Evaluate(Evaluate),
+    /// Follow and steer jobs.
+    #[command(subcommand)]
+    Job(Job),
+    /// The whole story end to end, on the weights that come with the project.
+    Demo(Demo),
+}
+
+/// A service, as it is called on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Service {
+    Dataset,
+    AgeEstimator,
+    ConformalCalibrator,
+    DiffusionGenerator,
+    Evaluator,
+}
+
+#[derive(Args)]
+pub(crate) struct Up {
+    /// Which services run here.
+    #[arg(
+        long,
+        env = "AGESPAN_SERVICES",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "dataset,age-estimator,conformal-calibrator,diffusion-generator,evaluator"
+    )]
+    pub(crate) services: Vec<Service>,
+    #[command(flatten)]
+    pub(crate) process: agespan_service::Config,
+    #[command(flatten)]
+    pub(crate) estimator: agespan_age_estimator::Config,
+}
+
+#[derive(Args)]
+pub(crate) struct Predict {
+    /// Photos, or folders of photos; each shows one face that fills most of it.
+    #[arg(required = true)]
+    pub(crate) photos: Vec<PathBuf>,
+    /// Share of true ages that shall be inside the interval.
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) coverage: f64,
+    /// Which faces.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) faces: Faces,
+    /// The model to ask, models/ID [default: the active one].
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Folder with the models and calibrations, when no server is named.
+    #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Faces {
+    /// The photo is one face already.
+    #[default]
+    WholeImage,
+    /// The largest face that is found.
+    Largest,
+    /// Every face that is found.
+    All,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Dataset {
+    /// Import a folder, zip or tar of UTKFace.
+    Import {
+        /// The folder or archive, as the server sees it.
+        source: PathBuf,
+        /// What to call the data set.
+        #[arg(long, default_value = "utkface")]
+        name: String,
+        /// Seed of the split.
+        #[arg(long, default_value_t = 0)]
+        seed: u64,
+    },
+    /// List the data sets.
+    List,
+    /// One data set, with its splits.
+    Show { name: String },
+    /// Faces by decade, gender and race, and why files were quarantined.
+    Stats { name: String },
+}
+
+#[derive(Args)]
+pub(crate) struct Train {
+    /// The data set.
+    #[arg(long)]
+    pub(crate) dataset: String,
+    /// Passes over the train split.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) epochs: u32,
+    /// Seed of everything random.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Use only so many faces, for a trial; 0 for all.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) max_samples: u32,
+    /// One-year age bins: 117, or 90 as in the original study.
+    #[arg(long, default_value_t = 117)]
+    pub(crate) age_bins: u32,
+    /// Answer requests with the model as soon as it is there.
+    #[arg(long)]
+    pub(crate) activate: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Model {
+    /// List the models.
+    List,
+    /// Make a model the one that answers.
+    Activate { name: String },
+}
+
+#[derive(Args)]
+pub(crate) struct Calibrate {
+    /// The data set whose calibration split is used.
+    #[arg(long)]
+    pub(crate) dataset: String,
+    /// The model [default: the active one].
+    #[arg(long, default_value = "")]
+    pub(crate) model: String,
+    /// How errors are measured.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) score: Score,
+    /// Do not put it to use yet.
+    #[arg(long)]
+    pub(crate) no_activate: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Score {
+    Absolute,
+    #[default]
+    SquareRoot,
+    Sigma,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Evaluate {
+    /// The estimator on a split, through its own RPC.
+    Estimator {
+        /// The data set.
+        #[arg(long)]
+        dataset: String,
+        /// The model [default: the active one].
+        #[arg(long, default_value = "")]
+        model: String,
+        /// Coverage of the intervals.
+        #[arg(long, default_value_t = 0.9)]
+        coverage: f64,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Job {
+    /// List jobs, newest first.
+    List,
+    /// One job.
+    Show { name: String },
+    /// Follow a job to its end.
+    Watch { name: String },
+    /// Ask a job to stop.
+    Cancel { name: String },
+}
+
+#[derive(Args)]
+pub(crate) struct Demo {
+    /// A UTKFace archive or folder: runs import, training, calibration and evaluation on it.
+    #[arg(long)]
+    pub(crate) data: Option<PathBuf>,
+    /// Your own photos instead of those that come with the project.
+    #[arg(long)]
+    pub(crate) photo: Vec<PathBuf>,
+    /// With --data: train for ten epochs on all faces (an hour on two cores), not for a taste.
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// With --data: MobileNetV2's ImageNet weights; `make setup` fetches them.
+    #[arg(long, env = "AGESPAN_BACKBONE")]
+    pub(crate) backbone: Option<PathBuf>,
+    /// Folder for what the demo makes.
+    #[arg(long, default_value = "agespan-data/demo")]
+    pub(crate) data_dir: PathBuf,
+    /// Folder of the photos that come with the project.
+    #[arg(long, default_value = "deploy/demo/faces")]
+    pub(crate) faces: PathBuf,
+}

@@ -1,0 +1,81 @@
+//! `agespan calibrate`.
+
+use agespan_client::proto::calibrator::v1 as proto;
+use agespan_client::proto::calibrator::v1::fit_calibration_request::Part;
+use anyhow::Result;
+use serde_json::json;
+
+use crate::arguments::{Calibrate, Score};
+use crate::commands::{Session, resource};
+use crate::show;
+
+/// Fits a calibration, puts it to use, and shows it.
+pub(crate) async fn run(session: &Session, calibrate: &Calibrate) -> Result<()> {
+    let calibration = fit(session, calibrate).await?;
+    print(session, &calibration);
+    Ok(())
+}
+
+/// Fits a calibration and activates it unless told otherwise.
+pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<proto::Calibration> {
+    let score = match calibrate.score {
+        Score::Absolute => proto::Score::Absolute,
+        Score::SquareRoot => proto::Score::SquareRoot,
+        Score::Sigma => proto::Score::Sigma,
+    };
+    let model = match calibrate.model.as_str() {
+        "" => String::new(),
+        name => resource("models", name),
+    };
+    let spec = proto::CalibrationSpec {
+        score: score.into(),
+        dataset: resource("datasets", &calibrate.dataset),
+        model,
+        ..Default::default()
+    };
+    let request = proto::FitCalibrationRequest { part: Some(Part::Spec(spec)) };
+    let mut client = session.client.calibrator();
+    let parts = [request];
+    let answer = client.fit_calibration(futures_util::stream::iter(parts)).await?.into_inner();
+    let calibration = answer.calibration.unwrap_or_default();
+    if calibrate.no_activate {
+        return Ok(calibration);
+    }
+    let request = proto::ActivateCalibrationRequest { name: calibration.name };
+    let answer = client.activate_calibration(request).await?.into_inner();
+    Ok(answer.calibration.unwrap_or_default())
+}
+
+fn print(session: &Session, calibration: &proto::Calibration) {
+    if session.json {
+        let group = |group: &proto::CalibrationGroup| json!({"group": group.name, "n": group.size, "threshold": group.threshold_at_90});
+        println!(
+            "{}",
+            json!({
+                "name": calibration.name, "model": calibration.model,
+                "score": calibration.score().as_str_name(), "active": calibration.active,
+                "groups": calibration.groups.iter().map(group).collect::<Vec<_>>(),
+            })
+        );
+        return;
+    }
+    show_table(calibration);
+}
+
+/// The groups of a calibration.
+pub(crate) fn show_table(calibration: &proto::Calibration) {
+    let mut table = show::table(&["predicted age", "calibration faces", "threshold at 90 %"]);
+    for group in &calibration.groups {
+        let threshold =
+            group.threshold_at_90.map_or("too few faces".to_owned(), |score| format!("{score:.3}"));
+        table.add_row(vec![group.name.clone(), group.size.to_string(), threshold]);
+    }
+    println!("{table}");
+    println!(
+        "{} for {}: {} faces{}",
+        calibration.name,
+        calibration.model,
+        calibration.size,
+        if calibration.active { ", active" } else { "" }
+    );
+}

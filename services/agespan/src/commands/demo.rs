@@ -1,0 +1,105 @@
+//! `agespan demo`: the whole story end to end.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use agespan_jobs::PrivateRedis;
+use anyhow::{Result, bail};
+
+use crate::arguments::{Calibrate, Demo, Faces, Predict, Score, Service, Train};
+use crate::commands::{Session, calibrate, dataset, evaluate, model, predict, train};
+use crate::system::System;
+
+/// Faces and epochs of the training that is only a taste.
+const TASTE: (u32, u32) = (2000, 2);
+const FULL: (u32, u32) = (0, 10);
+
+const ALL: [Service; 5] = [
+    Service::Dataset,
+    Service::AgeEstimator,
+    Service::ConformalCalibrator,
+    Service::DiffusionGenerator,
+    Service::Evaluator,
+];
+
+/// Starts a system of its own, shows what it does, and stops it.
+pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
+    println!("Starting the five services and a private Redis in {}.", demo.data_dir.display());
+    let redis = PrivateRedis::start(&demo.data_dir.join("redis")).await?;
+    let backbone = demo.backbone.as_deref();
+    let system = System::start(&ALL, &demo.data_dir, Some(&redis.url()), backbone).await?;
+    let session = Session { client: system.client.clone(), json: false };
+    let code = match &demo.data {
+        Some(data) => pipeline(&session, &demo, data).await,
+        None => faces(&session, &demo).await,
+    };
+    system.stop().await;
+    code
+}
+
+async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
+    let photos = if demo.photo.is_empty() {
+        println!("\nFour official portraits of the United States government (public domain):");
+        vec![demo.faces.clone()]
+    } else {
+        demo.photo.clone()
+    };
+    let predict = Predict {
+        photos,
+        coverage: 0.9,
+        faces: Faces::WholeImage,
+        model: None,
+        data_dir: demo.data_dir.clone(),
+    };
+    let found = predict::photos(&predict.photos)?;
+    let code = predict::estimate(&session.client, &predict, &found, false).await?;
+    println!(
+        "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
+\nGo on with:
+  agespan predict PHOTO                       your own photo, one face that fills most of it
+  agespan up                                  a system that stays; then, in another terminal:
+  agespan --server http://127.0.0.1:50051 predict PHOTO
+  grpcurl -plaintext 127.0.0.1:50051 list     what it can do, by reflection
+  make demo DATA=path/to/utkface.zip          import, train, calibrate and evaluate on UTKFace"
+    );
+    Ok(code)
+}
+
+async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCode> {
+    if demo.backbone.is_none() {
+        bail!("training begins with ImageNet weights; run `make setup`, then `make demo DATA=…`");
+    }
+    println!("\n1. Import: decode, clean, split.");
+    let name = dataset::import(session, data, "demo", 0).await?;
+    println!("   {name}");
+
+    let (max_samples, epochs) = if demo.full { FULL } else { TASTE };
+    println!("\n2. Train for {epochs} epochs on the train split.");
+    let train = Train {
+        dataset: name.clone(),
+        epochs,
+        seed: 0,
+        max_samples,
+        age_bins: 117,
+        activate: true,
+    };
+    let trained = train::train_model(session, &train).await?;
+    model::activate(session, &trained).await?;
+
+    println!("\n3. Calibrate on the calibration split.");
+    let calibrate = Calibrate {
+        dataset: name.clone(),
+        model: trained.clone(),
+        score: Score::default(),
+        no_activate: false,
+    };
+    calibrate::show_table(&calibrate::fit(session, &calibrate).await?);
+
+    println!("\n4. Evaluate on the test split.");
+    let report = evaluate::estimator(session, &name, trained, 0.9).await?;
+    evaluate::show_report(&report);
+    if !demo.full {
+        println!("\nThis was a taste of training. `make demo DATA=… FULL=1` trains for real.");
+    }
+    Ok(ExitCode::SUCCESS)
+}

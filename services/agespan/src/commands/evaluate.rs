@@ -1,0 +1,130 @@
+//! `agespan evaluate`.
+
+use agespan_client::proto::evaluator::v1 as proto;
+use anyhow::Result;
+use serde_json::json;
+
+use crate::arguments::Evaluate;
+use crate::commands::{Session, resource};
+use crate::show::{self, percent};
+
+/// Runs one of the evaluations.
+pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
+    let Evaluate::Estimator { dataset, model, coverage } = command;
+    let model = if model.is_empty() { model } else { resource("models", &model) };
+    let report = estimator(session, &resource("datasets", &dataset), model, coverage).await?;
+    if session.json {
+        println!("{}", to_json(&report));
+    } else {
+        show_report(&report);
+    }
+    Ok(())
+}
+
+/// Evaluates the estimator on the test split and gives the report.
+pub(crate) async fn estimator(
+    session: &Session,
+    dataset: &str,
+    model: String,
+    coverage: f64,
+) -> Result<proto::EstimatorReport> {
+    let request = proto::EvaluateEstimatorRequest {
+        dataset: dataset.to_owned(),
+        model,
+        coverage: Some(coverage),
+        ..Default::default()
+    };
+    let answer = session.client.evaluator().evaluate_estimator(request).await?.into_inner();
+    let name = session.follow("evaluating", answer.job).await?;
+    let request = proto::GetReportRequest { name };
+    let answer = session.client.evaluator().get_report(request).await?.into_inner();
+    Ok(answer.report.unwrap_or_default().estimator.unwrap_or_default())
+}
+
+/// The report as tables.
+pub(crate) fn show_report(report: &proto::EstimatorReport) {
+    let mut table = show::table(&[
+        "faces",
+        "n",
+        "MAE (95 %)",
+        "within 5",
+        "coverage (95 %)",
+        "mean width",
+        "median width",
+    ]);
+    table.add_row(row("all", report.overall.as_ref()));
+    for group in &report.by_predicted_group {
+        table.add_row(row(&format!("predicted {}", group.name), Some(group)));
+    }
+    for group in &report.by_true_decade {
+        table.add_row(row(&format!("truly {}", group.name), Some(group)));
+    }
+    println!("{table}");
+    let gender = report.gender.unwrap_or_default();
+    let accuracy = gender.accuracy.unwrap_or_default();
+    println!(
+        "gender: {} right ({} to {}), balanced {}",
+        percent(accuracy.value),
+        percent(accuracy.lower),
+        percent(accuracy.upper),
+        percent(gender.balanced_accuracy)
+    );
+    println!(
+        "{} on {}, {}, intervals asked for {}",
+        report.model,
+        report.dataset,
+        report.calibration,
+        percent(report.coverage)
+    );
+}
+
+fn row(name: &str, metrics: Option<&proto::GroupMetrics>) -> Vec<String> {
+    let metrics = metrics.cloned().unwrap_or_default();
+    let mae = metrics.mae.unwrap_or_default();
+    let coverage = metrics.coverage.unwrap_or_default();
+    vec![
+        name.to_owned(),
+        metrics.count.to_string(),
+        format!("{:.2} ({:.2} to {:.2})", mae.value, mae.lower, mae.upper),
+        percent(metrics.within_five.unwrap_or_default().value),
+        format!(
+            "{} ({} to {})",
+            percent(coverage.value),
+            percent(coverage.lower),
+            percent(coverage.upper)
+        ),
+        format!("{:.1}", metrics.mean_width),
+        format!("{:.1}", metrics.median_width),
+    ]
+}
+
+fn to_json(report: &proto::EstimatorReport) -> serde_json::Value {
+    let gender = report.gender.unwrap_or_default();
+    let groups = |groups: &[proto::GroupMetrics]| groups.iter().map(group).collect::<Vec<_>>();
+    json!({
+        "dataset": report.dataset, "split_hash": report.split_hash,
+        "model": report.model, "calibration": report.calibration,
+        "coverage": report.coverage, "refused": report.refused,
+        "overall": report.overall.as_ref().map(group),
+        "by_predicted_group": groups(&report.by_predicted_group),
+        "by_true_decade": groups(&report.by_true_decade),
+        "gender": {
+            "accuracy": bounded(gender.accuracy),
+            "balanced_accuracy": gender.balanced_accuracy,
+        },
+    })
+}
+
+fn group(metrics: &proto::GroupMetrics) -> serde_json::Value {
+    json!({
+        "group": metrics.name, "n": metrics.count, "mae": bounded(metrics.mae),
+        "within_five": bounded(metrics.within_five), "bias": metrics.bias,
+        "coverage": bounded(metrics.coverage),
+        "mean_width": metrics.mean_width, "median_width": metrics.median_width,
+    })
+}
+
+fn bounded(value: Option<proto::Bounded>) -> serde_json::Value {
+    let value = value.unwrap_or_default();
+    json!({"value": value.value, "lower": value.lower, "upper": value.upper})
+}

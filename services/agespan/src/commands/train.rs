@@ -1,0 +1,31 @@
+//! `agespan train`.
+
+use agespan_client::proto::estimator::v1 as proto;
+use anyhow::Result;
+
+use crate::arguments::Train;
+use crate::commands::{Session, model, resource};
+
+/// Trains a model behind a progress bar and shows it.
+pub(crate) async fn run(session: &Session, train: &Train) -> Result<()> {
+    let name = train_model(session, train).await?;
+    if train.activate {
+        model::activate(session, &name).await
+    } else {
+        model::show(session, &name).await
+    }
+}
+
+/// Trains a model and gives its name.
+pub(crate) async fn train_model(session: &Session, train: &Train) -> Result<String> {
+    let request = proto::TrainModelRequest {
+        dataset: resource("datasets", &train.dataset),
+        epochs: train.epochs,
+        seed: train.seed,
+        max_samples: train.max_samples,
+        age_bins: train.age_bins,
+        ..Default::default()
+    };
+    let answer = session.client.estimator().train_model(request).await?.into_inner();
+    session.follow("training", answer.job).await
+}

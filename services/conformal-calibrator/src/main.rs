@@ -1,0 +1,19 @@
+//! The conformal-calibrator as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Fits, versions and publishes calibrations.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    process: agespan_service::Config,
+}
+
+fn main() -> ExitCode {
+    agespan_service::main(Arguments::parse().process, |platform| async move {
+        Ok(vec![agespan_conformal_calibrator::assemble(&platform).await?])
+    })
+}

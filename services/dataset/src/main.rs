@@ -1,0 +1,19 @@
+//! The dataset service as a process of its own.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Imports, cleans, splits and serves data sets of faces.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(flatten)]
+    process: agespan_service::Config,
+}
+
+fn main() -> ExitCode {
+    agespan_service::main(Arguments::parse().process, |platform| async move {
+        Ok(vec![agespan_dataset::assemble(&platform)])
+    })
+}

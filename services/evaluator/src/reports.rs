@@ -1,0 +1,112 @@
+//! Reports in the artifact store, named by their content.
+
+use agespan_storage::{Artifact, Storage, StorageError};
+use serde::{Deserialize, Serialize};
+
+use crate::metrics::Metrics;
+
+const CONTENTS: &str = "reports/contents";
+const RECORDS: &str = "reports/records";
+
+/// What was measured on what. The same inputs give the same bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// "datasets/{id}".
+    pub dataset: String,
+    /// SHA-256 of the split, in hexadecimal.
+    pub split_hash: String,
+    /// "models/{id}".
+    pub model: String,
+    /// "calibrations/{id}".
+    pub calibration: String,
+    /// Coverage that was asked for.
+    pub coverage: f64,
+    /// Faces that the estimator refused.
+    pub refused: u64,
+    /// The figures.
+    pub metrics: Metrics,
+}
+
+/// What is known of a report without reading it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The beginning of the content's hash.
+    pub id: String,
+    content: Artifact,
+    /// When it was first made.
+    pub created: jiff::Timestamp,
+}
+
+/// Why a report cannot be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// There is no such report.
+    #[error("there is no report {0}; list the reports, or evaluate")]
+    NotFound(String),
+    /// It cannot be read or written as JSON.
+    #[error("the report cannot be read or written")]
+    Json(#[from] serde_json::Error),
+    /// The store failed.
+    #[error("the reports cannot be reached")]
+    Storage(#[from] StorageError),
+}
+
+/// The reports of a store.
+#[derive(Clone, Debug)]
+pub struct Reports {
+    storage: Storage,
+}
+
+impl Reports {
+    /// In this store.
+    pub fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// Stores a report, once, and gives its id.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn insert(&self, report: &Report) -> Result<String, ReportError> {
+        let json = serde_json::to_vec_pretty(report)?;
+        let content = self.storage.put_artifact(CONTENTS, "json", json.into()).await?;
+        let id = content.hash.short();
+        let record = Record { id: id.clone(), content, created: jiff::Timestamp::now() };
+        match self.storage.create_json(&path(&id), &record).await {
+            Ok(()) | Err(StorageError::AlreadyExists { .. }) => Ok(id),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A report by id.
+    ///
+    /// # Errors
+    /// When it is not there, or the store fails.
+    pub async fn get(&self, id: &str) -> Result<(Record, Report), ReportError> {
+        let record: Record =
+            self.storage.get_json(&path(id)).await.map_err(|error| match error {
+                StorageError::NotFound { .. } => ReportError::NotFound(id.to_owned()),
+                other => other.into(),
+            })?;
+        let report = serde_json::from_slice(&self.storage.get_artifact(&record.content).await?)?;
+        Ok((record, report))
+    }
+
+    /// All records, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self) -> Result<Vec<Record>, ReportError> {
+        let mut records: Vec<Record> = Vec::new();
+        for path in self.storage.list(RECORDS).await? {
+            records.push(self.storage.get_json(&path).await?);
+        }
+        records.sort_by(|left, right| (right.created, &right.id).cmp(&(left.created, &left.id)));
+        Ok(records)
+    }
+}
+
+fn path(id: &str) -> String {
+    format!("{RECORDS}/{id}.json")
+}

@@ -1,0 +1,70 @@
+//! Between the protocol's words and the domain's.
+
+use agespan_proto::evaluator::v1 as proto;
+use agespan_service::status;
+use agespan_service::transport::timestamp;
+use tonic::Status;
+
+use crate::metrics::{Bounded, Gender, Group};
+use crate::reports::{Record, Report, ReportError};
+
+pub(super) fn report(record: &Record, report: Report) -> proto::Report {
+    let groups = |groups: Vec<Group>| groups.into_iter().map(group).collect();
+    proto::Report {
+        name: format!("reports/{}", record.id),
+        create_time: Some(timestamp(record.created)),
+        estimator: Some(proto::EstimatorReport {
+            dataset: report.dataset,
+            split_hash: report.split_hash,
+            model: report.model,
+            calibration: report.calibration,
+            coverage: report.coverage,
+            overall: Some(group(report.metrics.overall)),
+            by_predicted_group: groups(report.metrics.by_predicted_group),
+            by_true_decade: groups(report.metrics.by_true_decade),
+            gender: Some(gender(report.metrics.gender)),
+            refused: count(report.refused),
+        }),
+    }
+}
+
+fn group(group: Group) -> proto::GroupMetrics {
+    proto::GroupMetrics {
+        name: group.name,
+        count: count(group.count),
+        mae: Some(bounded(group.mae)),
+        within_five: Some(bounded(group.within_five)),
+        bias: group.bias,
+        coverage: Some(bounded(group.coverage)),
+        mean_width: group.mean_width,
+        median_width: group.median_width,
+    }
+}
+
+fn gender(gender: Gender) -> proto::GenderMetrics {
+    proto::GenderMetrics {
+        accuracy: Some(bounded(gender.accuracy)),
+        balanced_accuracy: gender.balanced_accuracy,
+        female_as_female: count(gender.female_as_female),
+        female_as_male: count(gender.female_as_male),
+        male_as_male: count(gender.male_as_male),
+        male_as_female: count(gender.male_as_female),
+    }
+}
+
+fn bounded(bounded: Bounded) -> proto::Bounded {
+    proto::Bounded { value: bounded.value, lower: bounded.lower, upper: bounded.upper }
+}
+
+fn count(count: u64) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+pub(super) fn report_error(error: ReportError) -> Status {
+    let message = error.to_string();
+    match error {
+        ReportError::NotFound(id) => status::not_found("report", &format!("reports/{id}"), message),
+        ReportError::Storage(source) => status::from_storage(source),
+        other => status::internal(&other),
+    }
+}

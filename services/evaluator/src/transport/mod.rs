@@ -1,0 +1,117 @@
+//! `agespan.evaluator.v1.EvaluatorService`.
+
+mod convert;
+mod peers;
+
+use agespan_conformal::Coverage;
+use agespan_jobs::Jobs;
+use agespan_proto::dataset::v1::Split as ProtoSplit;
+use agespan_proto::evaluator::v1 as proto;
+use agespan_proto::evaluator::v1::evaluator_service_server::{
+    EvaluatorService, EvaluatorServiceServer, SERVICE_NAME,
+};
+use agespan_service::page::{self, PageLimits};
+use agespan_service::transport::job_to_proto;
+use agespan_service::{Component, status};
+use tonic::{Request, Response, Status};
+
+pub(crate) use peers::Answers;
+pub use peers::Peers;
+
+use crate::reports::Reports;
+use crate::worker::{Evaluation, KIND, Split};
+
+struct Transport {
+    reports: Reports,
+    jobs: Jobs,
+}
+
+/// The service as a component.
+pub(crate) fn component(reports: Reports, jobs: Jobs) -> Component {
+    Component::new(SERVICE_NAME, |routes| {
+        routes.add_service(EvaluatorServiceServer::new(Transport { reports, jobs }));
+    })
+}
+
+fn evaluation(request: &proto::EvaluateEstimatorRequest) -> Result<Evaluation, Status> {
+    status::resource_id("dataset", "datasets", &request.dataset)?;
+    if !request.model.is_empty() {
+        status::resource_id("model", "models", &request.model)?;
+    }
+    let split = match ProtoSplit::try_from(request.split) {
+        Ok(ProtoSplit::Unspecified | ProtoSplit::Test) => Split::Test,
+        Ok(ProtoSplit::Train) => Split::Train,
+        Ok(ProtoSplit::Validation) => Split::Validation,
+        Ok(ProtoSplit::Calibration) => Split::Calibration,
+        Err(_) => return Err(status::invalid("split", "UNKNOWN_ENUM", "not a Split")),
+    };
+    let level = request.coverage.unwrap_or(Coverage::DEFAULT.as_f64());
+    let coverage = Coverage::new(level)
+        .map_err(|error| status::invalid("coverage", "COVERAGE", error.to_string()))?;
+    Ok(Evaluation {
+        dataset: request.dataset.clone(),
+        split,
+        model: request.model.clone(),
+        coverage: coverage.as_f64(),
+    })
+}
+
+#[tonic::async_trait]
+impl EvaluatorService for Transport {
+    async fn evaluate_estimator(
+        &self,
+        request: Request<proto::EvaluateEstimatorRequest>,
+    ) -> Result<Response<proto::EvaluateEstimatorResponse>, Status> {
+        let request = request.into_inner();
+        let payload =
+            serde_json::to_vec(&evaluation(&request)?).map_err(|error| status::internal(&error))?;
+        let request_id = (!request.request_id.is_empty()).then_some(request.request_id);
+        let job = self.jobs.submit(KIND, &payload, request_id).await.map_err(status::from_jobs)?;
+        Ok(Response::new(proto::EvaluateEstimatorResponse { job: Some(job_to_proto(job)) }))
+    }
+
+    async fn evaluate_images(
+        &self,
+        _request: Request<proto::EvaluateImagesRequest>,
+    ) -> Result<Response<proto::EvaluateImagesResponse>, Status> {
+        Err(status::unimplemented("the comparison of two sets of images"))
+    }
+
+    async fn cross_check_generated(
+        &self,
+        _request: Request<proto::CrossCheckGeneratedRequest>,
+    ) -> Result<Response<proto::CrossCheckGeneratedResponse>, Status> {
+        Err(status::unimplemented("the cross-check on generated faces"))
+    }
+
+    async fn get_report(
+        &self,
+        request: Request<proto::GetReportRequest>,
+    ) -> Result<Response<proto::GetReportResponse>, Status> {
+        let id = status::resource_id("name", "reports", &request.get_ref().name)?;
+        let (record, report) = self.reports.get(id).await.map_err(convert::report_error)?;
+        let report = Some(convert::report(&record, report));
+        Ok(Response::new(proto::GetReportResponse { report }))
+    }
+
+    async fn list_reports(
+        &self,
+        request: Request<proto::ListReportsRequest>,
+    ) -> Result<Response<proto::ListReportsResponse>, Status> {
+        let request = request.into_inner();
+        let (records, next_page_token) = page::of(
+            self.reports.list().await.map_err(convert::report_error)?,
+            |record| record.id.clone(),
+            request.page_size,
+            &request.page_token,
+            PageLimits::USUAL,
+        )?;
+        let mut reports = Vec::with_capacity(records.len());
+        for record in records {
+            let (record, report) =
+                self.reports.get(&record.id).await.map_err(convert::report_error)?;
+            reports.push(convert::report(&record, report));
+        }
+        Ok(Response::new(proto::ListReportsResponse { reports, next_page_token }))
+    }
+}

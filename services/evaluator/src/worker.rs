@@ -1,0 +1,93 @@
+//! The evaluation of the estimator as a job.
+
+use agespan_conformal::Coverage;
+use agespan_jobs::{Handler, JobContext, JobFailure};
+use agespan_service::status::chain;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::metrics;
+use crate::reports::{Report, Reports};
+use crate::transport::{Answers, Peers};
+
+/// Kind of the job.
+pub const KIND: &str = "evaluate-estimator";
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Split {
+    /// For fitting weights.
+    Train,
+    /// For every choice.
+    Validation,
+    /// For calibration.
+    Calibration,
+    /// For figures that are reported.
+    Test,
+}
+
+/// What the job is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// "datasets/{id}".
+    pub dataset: String,
+    /// The part of it.
+    pub split: Split,
+    /// "models/{id}"; the active one when empty.
+    pub model: String,
+    /// Coverage of the intervals.
+    pub coverage: f64,
+}
+
+/// Works on evaluations.
+#[derive(Debug)]
+pub struct Evaluator {
+    /// The services that are asked.
+    pub peers: Peers,
+    /// Where reports go.
+    pub reports: Reports,
+}
+
+#[async_trait]
+impl Handler for Evaluator {
+    async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
+        let job: Evaluation = serde_json::from_slice(payload)
+            .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
+        let coverage = Coverage::new(job.coverage)
+            .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
+        let answers = self.ask(&job, context).await?;
+        let Some(metrics) = metrics::measure(&answers.rows, coverage) else {
+            return Err(JobFailure::permanent("NO_FACES", "the split has no usable faces"));
+        };
+        let report = Report {
+            dataset: job.dataset,
+            split_hash: answers.split_hash,
+            model: answers.model,
+            calibration: answers.calibration,
+            coverage: job.coverage,
+            refused: answers.refused,
+            metrics,
+        };
+        let id = self
+            .reports
+            .insert(&report)
+            .await
+            .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
+        Ok(format!("reports/{id}"))
+    }
+}
+
+impl Evaluator {
+    /// Asks about every face, following the job's cancellation.
+    async fn ask(&self, job: &Evaluation, context: &JobContext) -> Result<Answers, JobFailure> {
+        tokio::select! {
+            answers = self.peers.ask(job, |done, total| {
+                context.note_progress(done, total, "asking the estimator");
+            }) => answers,
+            () = context.cancelled().cancelled() => {
+                Err(JobFailure::retryable("STOPPED", "the evaluation was stopped"))
+            }
+        }
+    }
+}
