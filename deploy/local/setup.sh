@@ -41,6 +41,8 @@ configure_cargo() {
 # Written by deploy/local/setup.sh.
 [env]
 LIBTORCH = "$libtorch"
+# Threads of libgomp that spin while they wait starve every other process.
+OMP_WAIT_POLICY = "PASSIVE"
 [build]
 target-dir = "$cache/target"
 rustflags = ["-C", "link-arg=-Wl,-rpath,$libtorch/lib"]

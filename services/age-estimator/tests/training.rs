@@ -1,7 +1,7 @@
 //! Training on faces that a small network can learn in seconds: the brighter, the older.
 #![allow(missing_docs)]
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use agespan_age_estimator::training::{
     Event, Face, Next, Start, TrainError, TrainSpec, Trained, train,
@@ -30,9 +30,14 @@ fn faces(count: usize) -> Vec<Face> {
 /// torch has one random generator for the whole process, so only one run may go on at a time.
 static RUNNING: Mutex<()> = Mutex::new(());
 
-fn run(start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Result<Trained, TrainError> {
-    let _alone = RUNNING.lock();
+/// One thread is enough for images of 32 pixels, and the same everywhere.
+fn alone() -> MutexGuard<'static, ()> {
     agespan_models::threads::set_count(1);
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn run(start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Result<Trained, TrainError> {
+    let _alone = alone();
     train(&spec(), &faces(32), &faces(16), start, observe)
 }
 
@@ -56,7 +61,7 @@ fn a_resumed_run_equals_an_uninterrupted_one_bit_for_bit() {
 
 #[test]
 fn the_loss_falls_on_faces_that_can_be_learned() {
-    let _alone = RUNNING.lock();
+    let _alone = alone();
     let spec = TrainSpec { epochs: 12, head_epochs: 0, patience: 12, ..spec() };
     let mut losses = Vec::new();
     train(&spec, &faces(32), &faces(16), Start::Nothing, &mut |event| {
