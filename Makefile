@@ -1,16 +1,28 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup test check
+.PHONY: help setup build demo test check
+
+cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
+agespan := $(cache)/target/release/agespan
+backbone := $(cache)/weights/imagenet-mobilenet-v2.safetensors
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: libtorch, redis-server, cargo-nextest
+setup: ## Install what is missing: redis-server, libtorch, ImageNet weights, cargo-nextest
 	@deploy/local/setup.sh
 
-test: setup ## Install what is missing and run every test
+build: setup ## Build the agespan binary
+	cargo build --release --workspace --bins
+	@echo "Built $(agespan)"
+
+demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
+	@$(agespan) demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
+
+test: build ## Install what is missing and run every test
 	cargo test --doc --release --workspace
 	cargo nextest run --release --workspace --no-fail-fast
 
-check: setup ## Formatting and lints
+check: setup ## Formatting, lints, and the protos' style
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	$(cache)/python/bin/buf lint proto

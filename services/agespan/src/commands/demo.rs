@@ -39,7 +39,7 @@ pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
 
 async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     let photos = if demo.photo.is_empty() {
-        println!("\nFour official portraits of the United States government (public domain):");
+        println!("\nTwo portraits by the United States government (public domain), see deploy/demo/faces:");
         vec![demo.faces.clone()]
     } else {
         demo.photo.clone()
