@@ -170,9 +170,12 @@ pub(crate) struct Calibrate {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Score {
+    /// The same width for every face of a group.
     Absolute,
-    #[default]
+    /// Wider for older faces, as in the original study.
     SquareRoot,
+    /// Wider where the model doubts.
+    #[default]
     Sigma,
 }
 
@@ -189,7 +192,19 @@ pub(crate) enum Evaluate {
         /// Coverage of the intervals.
         #[arg(long, default_value_t = 0.9)]
         coverage: f64,
+        /// Part of the data set. Choose by validation, report by test.
+        #[arg(long, value_enum, default_value_t)]
+        split: Split,
     },
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Split {
+    Train,
+    Validation,
+    Calibration,
+    #[default]
+    Test,
 }
 
 #[derive(Subcommand)]

@@ -16,18 +16,30 @@ pub const DOMAIN: &str = "agespan";
 /// How long a caller should wait before it tries again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
+/// Longest text of a status, in characters. What a caller sent may be quoted in it, and a status
+/// travels in HTTP/2 headers: one of many kilobytes would reach the caller as a broken stream.
+const LONGEST_TEXT: usize = 400;
+
+fn clipped(text: impl Into<String>) -> String {
+    let text = text.into();
+    match text.char_indices().nth(LONGEST_TEXT) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 fn with_reason(reason: &str) -> ErrorDetails {
     ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new())
 }
 
 /// A status with a reason in ErrorInfo.
 pub fn new(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    Status::with_error_details(code, message, with_reason(reason))
+    Status::with_error_details(code, clipped(message), with_reason(reason))
 }
 
 /// INVALID_ARGUMENT: a field of the request can never work as it is.
 pub fn invalid(field: &str, reason: &str, message: impl Into<String>) -> Status {
-    let message = message.into();
+    let message = clipped(message);
     let mut details = with_reason(reason);
     details.add_bad_request_violation(field, message.clone());
     Status::with_error_details(Code::InvalidArgument, format!("{field}: {message}"), details)
@@ -35,17 +47,17 @@ pub fn invalid(field: &str, reason: &str, message: impl Into<String>) -> Status 
 
 /// NOT_FOUND: the resource that the request names is not there.
 pub fn not_found(kind: &str, name: &str, message: impl Into<String>) -> Status {
-    let message = message.into();
+    let message = clipped(message);
     let mut details = with_reason("NOT_FOUND");
-    details.set_resource_info(kind, name, "", message.clone());
+    details.set_resource_info(kind, clipped(name), "", message.clone());
     Status::with_error_details(Code::NotFound, message, details)
 }
 
 /// FAILED_PRECONDITION: the state of the system has to change first.
 pub fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> Status {
-    let message = message.into();
+    let message = clipped(message);
     let mut details = with_reason(reason);
-    details.add_precondition_failure_violation(reason, subject, message.clone());
+    details.add_precondition_failure_violation(reason, clipped(subject), message.clone());
     Status::with_error_details(Code::FailedPrecondition, message, details)
 }
 
@@ -53,7 +65,7 @@ pub fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> 
 pub fn retry_later(code: Code, reason: &str, message: impl Into<String>) -> Status {
     let mut details = with_reason(reason);
     details.set_retry_info(Some(RETRY_DELAY));
-    Status::with_error_details(code, message, details)
+    Status::with_error_details(code, clipped(message), details)
 }
 
 /// INTERNAL: the causes go to the log and not to the caller, who could do nothing with them.
@@ -127,5 +139,40 @@ pub fn from_storage(error: StorageError) -> Status {
             )
         }
         other => internal(&other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_sent_is_quoted_in_short() {
+        let sent = "ä".repeat(100_000);
+        for status in [
+            resource_id("name", "models", &sent).unwrap_err(),
+            not_found("model", &sent, sent.as_str()),
+            precondition("REASON", &sent, sent.as_str()),
+            new(Code::Internal, "REASON", sent.as_str()),
+            retry_later(Code::Unavailable, "REASON", sent.as_str()),
+        ] {
+            let mut headers = tonic::metadata::MetadataMap::new().into_headers();
+            status.add_header(&mut headers).unwrap();
+            let bytes: usize =
+                headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+            // Half of what HTTP/2 clients commonly take.
+            assert!(bytes < 8192, "{bytes} bytes");
+        }
+    }
+
+    #[test]
+    fn a_name_must_be_of_its_collection() {
+        assert_eq!(resource_id("name", "models", "models/ab").unwrap(), "ab");
+        for name in ["", "ab", "models", "models/", "models/a/b", "datasets/ab", "modelsab"] {
+            let status = resource_id("name", "models", name).unwrap_err();
+            assert_eq!(status.code(), Code::InvalidArgument, "{name}");
+            let details = status.get_details_bad_request().unwrap();
+            assert_eq!(details.field_violations[0].field, "name");
+        }
     }
 }

@@ -1,11 +1,11 @@
 //! Between the protocol's words and the domain's.
 
-use agespan_conformal::{Coverage, Interval};
 use agespan_imaging::ImagingError;
 use agespan_models::Heads;
 use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
 use agespan_proto::estimator::v1 as proto;
-use agespan_service::{status, transport::timestamp};
+use agespan_service::status;
+use agespan_service::transport::{interval_to_proto, timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -14,14 +14,6 @@ use crate::model::{LoadError, ModelError, Record};
 use crate::training::TrainSpec;
 use crate::worker::TrainJob;
 use crate::{EstimateError, FaceEstimate};
-
-pub(super) fn coverage(asked: Option<f64>) -> Result<Coverage, Status> {
-    match asked {
-        None => Ok(Coverage::DEFAULT),
-        Some(level) => Coverage::new(level)
-            .map_err(|error| status::invalid("coverage", "COVERAGE", error.to_string())),
-    }
-}
 
 pub(super) fn faces(selection: i32) -> Result<(), Status> {
     match proto::FaceSelection::try_from(selection) {
@@ -34,7 +26,7 @@ pub(super) fn faces(selection: i32) -> Result<(), Status> {
 }
 
 pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
-    let interval = face.interval.map(interval);
+    let interval = face.interval.map(interval_to_proto);
     let interval_status =
         interval.as_ref().map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
     let gender = if face.female { Gender::Female } else { Gender::Male };
@@ -49,22 +41,6 @@ pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEs
         probability_female: face.probability_female,
         gender: gender.into(),
         distribution,
-    }
-}
-
-fn interval(interval: Interval) -> AgeInterval {
-    let status = if interval.sufficient {
-        IntervalStatus::Calibrated
-    } else {
-        IntervalStatus::InsufficientCalibration
-    };
-    AgeInterval {
-        lower: interval.lower,
-        upper: interval.upper,
-        coverage: interval.coverage.as_f64(),
-        group: interval.group,
-        group_size: u32::try_from(interval.group_size).unwrap_or(u32::MAX),
-        status: status.into(),
     }
 }
 

@@ -12,8 +12,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
 };
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
 use agespan_service::page::{self, PageLimits};
-use agespan_service::transport::job_to_proto;
-use agespan_service::{Component, status};
+use agespan_service::{Component, status, transport};
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -69,7 +68,7 @@ async fn estimate_one(
     request: proto::EstimateAgeRequest,
     admission: Admission,
 ) -> Result<proto::EstimateAgeResponse, Status> {
-    let options = Options { coverage: convert::coverage(request.coverage)?, admission };
+    let options = Options { coverage: transport::coverage(request.coverage)?, admission };
     convert::faces(request.faces)?;
     let session = session(estimator, &request.model).await?;
     let face = estimator
@@ -99,8 +98,10 @@ impl EstimatorService for Transport {
         request: Request<proto::BatchEstimateAgeRequest>,
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
         let request = request.into_inner();
-        let options =
-            Options { coverage: convert::coverage(request.coverage)?, admission: Admission::Wait };
+        let options = Options {
+            coverage: transport::coverage(request.coverage)?,
+            admission: Admission::Wait,
+        };
         convert::faces(request.faces)?;
         if !(1..=MAX_IMAGES).contains(&request.images.len()) {
             let message = format!("send 1 to {MAX_IMAGES}, not {}", request.images.len());
@@ -155,11 +156,8 @@ impl EstimatorService for Transport {
     ) -> Result<Response<proto::TrainModelResponse>, Status> {
         let request = request.into_inner();
         let job = convert::train_job(&request)?;
-        let payload = serde_json::to_vec(&job).map_err(|error| status::internal(&error))?;
-        let request_id = (!request.request_id.is_empty()).then_some(request.request_id);
-        let job =
-            self.jobs.submit(TRAIN_KIND, &payload, request_id).await.map_err(status::from_jobs)?;
-        Ok(Response::new(proto::TrainModelResponse { job: Some(job_to_proto(job)) }))
+        let job = transport::submit(&self.jobs, TRAIN_KIND, &job, request.request_id).await?;
+        Ok(Response::new(proto::TrainModelResponse { job: Some(job) }))
     }
 
     async fn list_models(

@@ -8,9 +8,10 @@ use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1::WatchCalibrationRequest;
 use agespan_proto::dataset::v1::{self as proto, StreamSamplesRequest, StreamSamplesResponse};
 use agespan_service::CancellationToken;
+use agespan_service::transport::peer_failure;
 use bytes::Bytes;
 use tokio::sync::watch;
-use tonic::{Code, Status, Streaming};
+use tonic::{Status, Streaming};
 
 use crate::Calibrations;
 
@@ -48,7 +49,7 @@ pub(crate) struct Faces(Streaming<StreamSamplesResponse>);
 impl Faces {
     /// The next few; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Labelled>>, JobFailure> {
-        let message = self.0.message().await.map_err(failure)?;
+        let message = self.0.message().await.map_err(|status| peer_failure(&status))?;
         Ok(message.map(|message| message.samples.into_iter().filter_map(labelled).collect()))
     }
 }
@@ -75,7 +76,12 @@ impl Peers {
 
     pub(crate) async fn dataset_hash(&self, dataset: &str) -> Result<String, JobFailure> {
         let request = proto::GetDatasetRequest { name: dataset.to_owned() };
-        let answer = self.dataset.datasets().get_dataset(request).await.map_err(failure)?;
+        let answer = self
+            .dataset
+            .datasets()
+            .get_dataset(request)
+            .await
+            .map_err(|status| peer_failure(&status))?;
         Ok(answer.into_inner().dataset.unwrap_or_default().content_hash)
     }
 
@@ -85,7 +91,12 @@ impl Peers {
             Split::Validation => proto::Split::Validation,
         };
         let request = StreamSamplesRequest { name: dataset.to_owned(), split: split.into() };
-        let answer = self.dataset.datasets().stream_samples(request).await.map_err(failure)?;
+        let answer = self
+            .dataset
+            .datasets()
+            .stream_samples(request)
+            .await
+            .map_err(|status| peer_failure(&status))?;
         Ok(Faces(answer.into_inner()))
     }
 
@@ -144,15 +155,5 @@ impl Peers {
             }
         }
         Ok(())
-    }
-}
-
-/// A peer that is away may be back at the next attempt; one that says no will say it again.
-fn failure(status: Status) -> JobFailure {
-    let message = explain(&status);
-    match status.code() {
-        Code::NotFound => JobFailure::permanent("NOT_FOUND", message),
-        Code::InvalidArgument => JobFailure::permanent("INVALID_ARGUMENT", message),
-        _ => JobFailure::retryable("DATASET_SERVICE", message),
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
 
@@ -39,7 +40,9 @@ pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
 
 async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     let photos = if demo.photo.is_empty() {
-        println!("\nTwo portraits by the United States government (public domain), see deploy/demo/faces:");
+        println!(
+            "\nTwo portraits by the United States government (public domain), see deploy/demo/faces:"
+        );
         vec![demo.faces.clone()]
     } else {
         demo.photo.clone()
@@ -96,7 +99,8 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
     calibrate::show_table(&calibrate::fit(session, &calibrate).await?);
 
     println!("\n4. Evaluate on the test split.");
-    let report = evaluate::estimator(session, &name, trained, 0.9).await?;
+    let request = EvaluateEstimatorRequest { dataset: name, model: trained, ..Default::default() };
+    let report = evaluate::estimator(session, request).await?;
     evaluate::show_report(&report);
     if !demo.full {
         println!("\nThis was a taste of training. `make demo DATA=… FULL=1` trains for real.");

@@ -1,18 +1,25 @@
 //! `agespan evaluate`.
 
+use agespan_client::proto::dataset::v1 as dataset;
 use agespan_client::proto::evaluator::v1 as proto;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::arguments::Evaluate;
+use crate::arguments::{Evaluate, Split};
 use crate::commands::{Session, resource};
 use crate::show::{self, percent};
 
 /// Runs one of the evaluations.
 pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
-    let Evaluate::Estimator { dataset, model, coverage } = command;
-    let model = if model.is_empty() { model } else { resource("models", &model) };
-    let report = estimator(session, &resource("datasets", &dataset), model, coverage).await?;
+    let Evaluate::Estimator { dataset, model, coverage, split } = command;
+    let request = proto::EvaluateEstimatorRequest {
+        dataset: resource("datasets", &dataset),
+        split: to_proto(split).into(),
+        model: if model.is_empty() { model } else { resource("models", &model) },
+        coverage: Some(coverage),
+        ..Default::default()
+    };
+    let report = estimator(session, request).await?;
     if session.json {
         println!("{}", to_json(&report));
     } else {
@@ -21,19 +28,20 @@ pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
     Ok(())
 }
 
-/// Evaluates the estimator on the test split and gives the report.
+fn to_proto(split: Split) -> dataset::Split {
+    match split {
+        Split::Train => dataset::Split::Train,
+        Split::Validation => dataset::Split::Validation,
+        Split::Calibration => dataset::Split::Calibration,
+        Split::Test => dataset::Split::Test,
+    }
+}
+
+/// Evaluates the estimator and gives the report.
 pub(crate) async fn estimator(
     session: &Session,
-    dataset: &str,
-    model: String,
-    coverage: f64,
+    request: proto::EvaluateEstimatorRequest,
 ) -> Result<proto::EstimatorReport> {
-    let request = proto::EvaluateEstimatorRequest {
-        dataset: dataset.to_owned(),
-        model,
-        coverage: Some(coverage),
-        ..Default::default()
-    };
     let answer = session.client.evaluator().evaluate_estimator(request).await?.into_inner();
     let name = session.follow("evaluating", answer.job).await?;
     let request = proto::GetReportRequest { name };

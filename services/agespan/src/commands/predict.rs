@@ -2,18 +2,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::ExitCode;
 
 use agespan_client::Client;
 use agespan_client::proto::age::v1::{Gender, IntervalStatus};
 use agespan_client::proto::estimator::v1 as proto;
 use anyhow::{Context, Result, bail};
+use futures_util::StreamExt;
+use futures_util::stream;
 use serde_json::json;
 
 use crate::arguments::{Faces, Predict, Service};
 use crate::commands::resource;
 use crate::show;
 use crate::system::System;
+
+/// Photos that are asked about at the same time: enough to fill the estimator's batches.
+const UNDER_WAY: usize = 32;
 
 /// Estimates every photo. A photo that cannot be used is reported and does not stop the others,
 /// but the exit code is then a failure.
@@ -39,8 +45,11 @@ pub(crate) async fn estimate(
 ) -> Result<ExitCode> {
     let mut table = show::table(&["photo", "age", "interval", "group (faces)", "gender"]);
     let mut failed = 0;
-    for photo in photos {
-        let answer = match ask(client, predict, photo).await {
+    let asked =
+        photos.iter().map(|photo| async move { (photo, ask(client, predict, photo).await) });
+    let mut answers = pin!(stream::iter(asked).buffered(UNDER_WAY));
+    while let Some((photo, answer)) = answers.next().await {
+        let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 show::error(&error.context(photo.display().to_string()));

@@ -1,10 +1,8 @@
 //! Between the protocol's words and the domain's.
 
 use agespan_conformal::{
-    Calibration, CalibrationSpec, Coverage, Document, Grouping, Interval, MIN_GROUP, Prediction,
-    Score,
+    Calibration, CalibrationSpec, Coverage, Document, Grouping, MIN_GROUP, Prediction, Score,
 };
-use agespan_proto::age::v1::{AgeInterval, IntervalStatus};
 use agespan_proto::calibrator::v1 as proto;
 use agespan_service::{status, transport::timestamp};
 use tonic::Status;
@@ -14,9 +12,9 @@ use crate::{Record, RegistryError};
 pub(super) fn spec(spec: &proto::CalibrationSpec) -> Result<CalibrationSpec, Status> {
     let unknown = |field| status::invalid(field, "UNKNOWN_ENUM", "not a value of the enum");
     let score = match proto::Score::try_from(spec.score) {
-        Ok(proto::Score::Unspecified | proto::Score::SquareRoot) => Score::SquareRoot,
+        Ok(proto::Score::Unspecified | proto::Score::Sigma) => Score::Sigma,
         Ok(proto::Score::Absolute) => Score::Absolute,
-        Ok(proto::Score::Sigma) => Score::Sigma,
+        Ok(proto::Score::SquareRoot) => Score::SquareRoot,
         Err(_) => return Err(unknown("spec.score")),
     };
     let grouping = match proto::Grouping::try_from(spec.grouping) {
@@ -33,14 +31,6 @@ pub(super) fn spec(spec: &proto::CalibrationSpec) -> Result<CalibrationSpec, Sta
     Ok(CalibrationSpec { min_group, ..CalibrationSpec::new(score, grouping) })
 }
 
-pub(super) fn coverage(asked: Option<f64>) -> Result<Coverage, Status> {
-    match asked {
-        None => Ok(Coverage::DEFAULT),
-        Some(level) => Coverage::new(level)
-            .map_err(|error| status::invalid("coverage", "COVERAGE", error.to_string())),
-    }
-}
-
 /// A prediction of the caller's. Sigma is needed only where the score divides by it.
 pub(super) fn prediction(
     field: &str,
@@ -53,22 +43,6 @@ pub(super) fn prediction(
     }
     Prediction::new(mean, sigma.unwrap_or(0.0))
         .map_err(|error| status::invalid(field, "PREDICTION", error.to_string()))
-}
-
-pub(super) fn interval(interval: Interval) -> AgeInterval {
-    let status = if interval.sufficient {
-        IntervalStatus::Calibrated
-    } else {
-        IntervalStatus::InsufficientCalibration
-    };
-    AgeInterval {
-        lower: interval.lower,
-        upper: interval.upper,
-        coverage: interval.coverage.as_f64(),
-        group: interval.group,
-        group_size: u32::try_from(interval.group_size).unwrap_or(u32::MAX),
-        status: status.into(),
-    }
 }
 
 pub(super) fn calibration(

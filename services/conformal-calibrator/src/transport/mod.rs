@@ -9,7 +9,7 @@ use agespan_proto::calibrator::v1::calibrator_service_server::{
     CalibratorService, CalibratorServiceServer, SERVICE_NAME,
 };
 use agespan_service::page::{self, PageLimits};
-use agespan_service::{Component, status};
+use agespan_service::{Component, status, transport};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
@@ -76,7 +76,7 @@ impl CalibratorService for Transport {
         request: Request<proto::PredictIntervalsRequest>,
     ) -> Result<Response<proto::PredictIntervalsResponse>, Status> {
         let request = request.into_inner();
-        let coverage = convert::coverage(request.coverage)?;
+        let coverage = transport::coverage(request.coverage)?;
         if !(1..=MAX_PREDICTIONS).contains(&request.predictions.len()) {
             let message = format!("send 1 to {MAX_PREDICTIONS}, not {}", request.predictions.len());
             return Err(status::invalid("predictions", "COUNT", message));
@@ -92,7 +92,7 @@ impl CalibratorService for Transport {
         let interval = |(index, row): (usize, &proto::UnlabelledPrediction)| {
             let field = format!("predictions[{index}]");
             let prediction = convert::prediction(&field, row.prediction, row.sigma, score)?;
-            Ok(convert::interval(document.calibration.interval(&prediction, coverage)))
+            Ok(transport::interval_to_proto(document.calibration.interval(&prediction, coverage)))
         };
         let intervals = request.predictions.iter().enumerate().map(interval);
         let intervals = intervals.collect::<Result<_, Status>>()?;

@@ -35,6 +35,17 @@ pub fn jpeg(seed: u32) -> Vec<u8> {
     bytes
 }
 
+/// A square of noise, which no format makes small.
+pub fn noise(seed: u32, side: u32) -> RgbImage {
+    let mut state = seed;
+    RgbImage::from_fn(side, side, |_, _| {
+        image::Rgb([(); 3].map(|()| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        }))
+    })
+}
+
 /// `count` good files, sorted by path.
 pub fn good(count: u32) -> Files {
     let mut files: Files = (0..count)
@@ -87,6 +98,32 @@ pub fn zip(at: &Path, files: &Files) -> PathBuf {
     }
     writer.finish().unwrap();
     at.to_owned()
+}
+
+/// A few good files and one of this name.
+pub fn with(name: &str) -> Files {
+    let mut files = good(3);
+    files.push((name.to_owned(), jpeg(9)));
+    files
+}
+
+/// A zip with an entry of any name at all. It is written under a harmless name of the same length,
+/// which is then replaced: the writer might mend the path.
+pub fn hostile_zip(at: &Path, name: &str) -> PathBuf {
+    let harmless = "x".repeat(name.len());
+    let bytes = fs::read(zip(at, &with(&harmless))).unwrap();
+    fs::write(at, replaced(&bytes, harmless.as_bytes(), name.as_bytes())).unwrap();
+    at.to_owned()
+}
+
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for at in 0..=bytes.len() - from.len() {
+        if bytes[at..].starts_with(from) {
+            bytes[at..at + to.len()].copy_from_slice(to);
+        }
+    }
+    bytes
 }
 
 pub fn tar(files: &Files) -> Vec<u8> {

@@ -3,7 +3,6 @@
 mod convert;
 mod peers;
 
-use agespan_conformal::Coverage;
 use agespan_jobs::Jobs;
 use agespan_proto::dataset::v1::Split as ProtoSplit;
 use agespan_proto::evaluator::v1 as proto;
@@ -11,8 +10,7 @@ use agespan_proto::evaluator::v1::evaluator_service_server::{
     EvaluatorService, EvaluatorServiceServer, SERVICE_NAME,
 };
 use agespan_service::page::{self, PageLimits};
-use agespan_service::transport::job_to_proto;
-use agespan_service::{Component, status};
+use agespan_service::{Component, status, transport};
 use tonic::{Request, Response, Status};
 
 pub(crate) use peers::Answers;
@@ -45,9 +43,7 @@ fn evaluation(request: &proto::EvaluateEstimatorRequest) -> Result<Evaluation, S
         Ok(ProtoSplit::Calibration) => Split::Calibration,
         Err(_) => return Err(status::invalid("split", "UNKNOWN_ENUM", "not a Split")),
     };
-    let level = request.coverage.unwrap_or(Coverage::DEFAULT.as_f64());
-    let coverage = Coverage::new(level)
-        .map_err(|error| status::invalid("coverage", "COVERAGE", error.to_string()))?;
+    let coverage = transport::coverage(request.coverage)?;
     Ok(Evaluation {
         dataset: request.dataset.clone(),
         split,
@@ -63,11 +59,9 @@ impl EvaluatorService for Transport {
         request: Request<proto::EvaluateEstimatorRequest>,
     ) -> Result<Response<proto::EvaluateEstimatorResponse>, Status> {
         let request = request.into_inner();
-        let payload =
-            serde_json::to_vec(&evaluation(&request)?).map_err(|error| status::internal(&error))?;
-        let request_id = (!request.request_id.is_empty()).then_some(request.request_id);
-        let job = self.jobs.submit(KIND, &payload, request_id).await.map_err(status::from_jobs)?;
-        Ok(Response::new(proto::EvaluateEstimatorResponse { job: Some(job_to_proto(job)) }))
+        let evaluation = evaluation(&request)?;
+        let job = transport::submit(&self.jobs, KIND, &evaluation, request.request_id).await?;
+        Ok(Response::new(proto::EvaluateEstimatorResponse { job: Some(job) }))
     }
 
     async fn evaluate_images(

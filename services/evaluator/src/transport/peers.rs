@@ -1,11 +1,11 @@
 //! Calls to the dataset service and the estimator: the faces of a split, and what is said of them.
 
-use agespan_client::{AddressError, Client, explain};
+use agespan_client::{AddressError, Client};
 use agespan_jobs::JobFailure;
 use agespan_proto::age::v1::Gender;
 use agespan_proto::dataset::v1 as dataset;
 use agespan_proto::estimator::v1::{self as estimator, image_result::Outcome};
-use tonic::{Code, Status};
+use agespan_service::transport::peer_failure;
 
 use crate::metrics::Row;
 use crate::worker::{Evaluation, Split};
@@ -51,9 +51,14 @@ impl Peers {
         };
         let request =
             dataset::StreamSamplesRequest { name: job.dataset.clone(), split: split.into() };
-        let mut samples =
-            self.dataset.datasets().stream_samples(request).await.map_err(failure)?.into_inner();
-        while let Some(message) = samples.message().await.map_err(failure)? {
+        let mut samples = self
+            .dataset
+            .datasets()
+            .stream_samples(request)
+            .await
+            .map_err(|status| peer_failure(&status))?
+            .into_inner();
+        while let Some(message) = samples.message().await.map_err(|status| peer_failure(&status))? {
             self.ask_batch(message.samples, job.coverage, &mut answers).await?;
             progress(answers.rows.len() as u64 + answers.refused, summary.sample_count);
         }
@@ -66,7 +71,12 @@ impl Peers {
         split: dataset::Split,
     ) -> Result<dataset::SplitSummary, JobFailure> {
         let request = dataset::GetSplitsRequest { name: name.to_owned() };
-        let answer = self.dataset.datasets().get_splits(request).await.map_err(failure)?;
+        let answer = self
+            .dataset
+            .datasets()
+            .get_splits(request)
+            .await
+            .map_err(|status| peer_failure(&status))?;
         let summary = answer.into_inner().splits.into_iter().find(|part| part.split() == split);
         summary.ok_or_else(|| JobFailure::permanent("NO_FACES", "the data set has no such split"))
     }
@@ -90,7 +100,11 @@ impl Peers {
             ..Default::default()
         };
         let mut client = self.estimator.estimator();
-        let answer = client.batch_estimate_age(request).await.map_err(failure)?.into_inner();
+        let answer = client
+            .batch_estimate_age(request)
+            .await
+            .map_err(|status| peer_failure(&status))?
+            .into_inner();
         same_throughout(answers, &answer)?;
         for (result, label) in answer.results.into_iter().zip(labels) {
             match result.outcome {
@@ -144,15 +158,5 @@ fn split_to_proto(split: Split) -> dataset::Split {
         Split::Validation => dataset::Split::Validation,
         Split::Calibration => dataset::Split::Calibration,
         Split::Test => dataset::Split::Test,
-    }
-}
-
-/// A peer that is away may be back at the next attempt; one that says no will say it again.
-fn failure(status: Status) -> JobFailure {
-    let message = explain(&status);
-    match status.code() {
-        Code::NotFound => JobFailure::permanent("NOT_FOUND", message),
-        Code::InvalidArgument => JobFailure::permanent("INVALID_ARGUMENT", message),
-        _ => JobFailure::retryable("PEER", message),
     }
 }

@@ -4,6 +4,7 @@ use agespan_jobs::{Job, JobState, Jobs, ListFilter};
 use agespan_proto::job::v1 as proto;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
+use serde::Serialize;
 use tonic::{Request, Response, Status};
 
 use crate::page::PageLimits;
@@ -99,6 +100,19 @@ fn state_filter(request: &proto::ListJobsRequest) -> Result<Option<JobState>, St
         Ok(proto::JobState::Cancelled) => Ok(Some(JobState::Cancelled)),
         Err(_) => Err(status::invalid("state", "UNKNOWN_ENUM", "not a JobState")),
     }
+}
+
+/// Stores a job and describes it. An empty request id makes a new job each time.
+pub async fn submit(
+    jobs: &Jobs,
+    kind: &str,
+    payload: &impl Serialize,
+    request_id: String,
+) -> Result<proto::Job, Status> {
+    let payload = serde_json::to_vec(payload).map_err(|error| status::internal(&error))?;
+    let request_id = (!request_id.is_empty()).then_some(request_id);
+    let job = jobs.submit(kind, &payload, request_id).await.map_err(status::from_jobs)?;
+    Ok(job_to_proto(job))
 }
 
 /// A job as the protocol has it.

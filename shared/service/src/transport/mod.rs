@@ -1,5 +1,9 @@
 //! gRPC of what all services share.
 
+mod age;
 mod job;
+mod peer;
 
-pub use job::{JobTransport, job_to_proto, timestamp};
+pub use age::{coverage, interval_to_proto};
+pub use job::{JobTransport, job_to_proto, submit, timestamp};
+pub use peer::peer_failure;
