@@ -18,9 +18,9 @@ build: setup ## Build the agespan binary
 demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
 	@$(agespan) demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
 
-test: build ## Install what is missing and run every test
+test: build ## Install what is missing and run every test; DATA=utkface.zip adds those on real faces
 	cargo test --doc --release --workspace
-	cargo nextest run --release --workspace --no-fail-fast
+	$(if $(DATA),AGESPAN_UTKFACE=$(abspath $(DATA))) cargo nextest run --release --workspace --no-fail-fast
 
 check: setup ## Formatting, lints, and the protos' style
 	cargo fmt --all --check

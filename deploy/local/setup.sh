@@ -41,6 +41,8 @@ configure_cargo() {
 # Written by deploy/local/setup.sh.
 [env]
 LIBTORCH = "$libtorch"
+AGESPAN_BACKBONE = "$cache/weights/imagenet-mobilenet-v2.safetensors"
+AGESPAN_TEST_TOOLS = "$cache/python/bin"
 # Threads of libgomp that spin while they wait starve every other process.
 OMP_WAIT_POLICY = "PASSIVE"
 [build]

@@ -1,3 +1,24 @@
-//! End-to-end tests of the whole system.
+//! A sandbox for end-to-end tests: the real programs as processes, a real Redis, real sockets.
 //!
-//! Not built yet: this crate only holds its place in the workspace.
+//! * [`Sandbox`]: a folder and a Redis that outlive the processes started in it.
+//! * [`Process`]: one program that serves; it can be stopped or killed.
+//! * [`faces`]: pictures named as UTKFace names its files.
+//!
+//! The programs are those that cargo built beside the test: `make test` builds them first.
+//!
+//! Beside this crate lie `end_to_end` (the tests that use it), `invariants` (what the manifests and
+//! sources must keep to) and `golden` (figures of the reference implementations).
+#![allow(clippy::unwrap_used, reason = "a sandbox fails by panicking, as tests do")]
+
+pub mod faces;
+mod process;
+mod sandbox;
+
+pub use process::Process;
+pub use sandbox::{Said, Sandbox, program, repository};
+
+/// What a setting of the tests says: UTKFace's place, the tools that `make setup` installs.
+pub fn setting(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "tests have no command line")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

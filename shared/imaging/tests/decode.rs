@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::Cursor;
-use std::time::{Duration, Instant};
 
 use agespan_imaging::{ImagingError, Limits, RgbImage, decode, encode_png};
 use image::codecs::jpeg::JpegEncoder;
@@ -146,15 +145,12 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 #[test]
 fn a_bomb_is_refused_by_its_header() {
-    let started = Instant::now();
     let error = refusal(&png_bomb(50_000, 50_000));
     assert!(
         matches!(error, ImagingError::Dimensions { width: 50_000, height: 50_000, .. }),
         "{error}"
     );
     assert_eq!(error.reason(), "DIMENSIONS");
-    // Ten gigabytes would take longer to allocate and clear.
-    assert!(started.elapsed() < Duration::from_millis(200));
     // Within the sides, beyond the area.
     assert_eq!(refusal(&png_bomb(16_000, 16_000)).reason(), "DIMENSIONS");
     // So wide that even one row is too much.

@@ -1,0 +1,63 @@
+//! A worker killed in the middle of a training costs time and nothing else.
+
+use agespan_client::proto::estimator::v1::TrainModelRequest;
+use agespan_client::proto::job::v1::{Job, JobState, WatchJobRequest};
+use agespan_tests::{Process, Sandbox, faces};
+
+const ALL: &str = "dataset,age-estimator,conformal-calibrator,diffusion-generator,evaluator";
+
+async fn train(server: &Process) -> Job {
+    let request = TrainModelRequest {
+        dataset: "datasets/faces".into(),
+        epochs: 3,
+        seed: 5,
+        ..Default::default()
+    };
+    server.client.estimator().train_model(request).await.unwrap().into_inner().job.unwrap()
+}
+
+/// Follows a job until a state of it is what is waited for.
+async fn until(server: &Process, name: &str, awaited: impl Fn(&Job) -> bool) -> Job {
+    let request = WatchJobRequest { name: name.to_owned() };
+    let mut states = server.client.jobs().watch_job(request).await.unwrap().into_inner();
+    let mut last = Job::default();
+    while let Some(change) = states.message().await.unwrap() {
+        last = change.job.unwrap();
+        if awaited(&last) {
+            return last;
+        }
+    }
+    panic!("the job ended before that: {last:?}");
+}
+
+#[tokio::test]
+async fn a_training_whose_worker_is_killed_ends_as_if_nothing_had_been() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.start("agespan", &["up", "--services", ALL, "--role", "server"]).await;
+    let flags = ["--role", "worker", "--dataset-url", &server.url, "--model-threads", "1"];
+    let importer = sandbox.start("agespan-dataset", &["--role", "worker"]).await;
+    faces::write(&sandbox.path("faces"), 150);
+    let said = sandbox.agespan(&server, &["dataset", "import", "faces", "--name", "faces"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(importer.stop().await.success());
+
+    let worker = sandbox.start("agespan-age-estimator", &flags).await;
+    let job = train(&server).await;
+    let undisturbed = server.client.follow(&job.name, |_| {}).await.unwrap();
+
+    let job = train(&server).await;
+    // The first epoch's end is in a checkpoint once the second has begun.
+    let second = |job: &Job| job.progress.as_ref().unwrap().message.starts_with("epoch 2 of 3");
+    let killed_at = until(&server, &job.name, second).await;
+    worker.kill().await;
+    assert_eq!(killed_at.attempt, 1);
+
+    let _worker = sandbox.start("agespan-age-estimator", &flags).await;
+    let steps = |job: &Job| job.progress.as_ref().map_or(0, |progress| progress.total);
+    let resumed = until(&server, &job.name, |job| job.attempt == 2 && steps(job) > 0).await;
+    let message = &resumed.progress.as_ref().unwrap().message;
+    assert!(!message.starts_with("epoch 1 of 3"), "it began anew: {message}");
+    let ended = until(&server, &job.name, |job| job.state() == JobState::Succeeded).await;
+    assert_eq!(ended.attempt, 2);
+    assert_eq!(ended.result, undisturbed, "the weights differ");
+}

@@ -1,0 +1,11 @@
+//! The whole system as its users meet it: real programs, a real Redis, real sockets.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod bad_input;
+mod calibrator_away;
+mod killed;
+mod pipeline;
+mod probes;
+mod services;
+mod utkface;

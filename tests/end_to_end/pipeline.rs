@@ -1,0 +1,75 @@
+//! Import, train, calibrate, evaluate, predict: by the command line, on pictures of our own.
+
+use agespan_tests::{Process, Sandbox, faces};
+use serde_json::Value;
+
+async fn lines(sandbox: &Sandbox, server: &Process, arguments: &[&str]) -> Vec<Value> {
+    let said = sandbox.agespan(server, &[&["--json"], arguments].concat()).await;
+    assert_eq!(said.code, 0, "{arguments:?}: {}", said.err);
+    said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    faces::write(&sandbox.path("faces"), 400);
+    let imported = lines(&sandbox, &server, &["dataset", "import", "faces", "--name", "f"]).await;
+    assert_eq!(imported[0]["name"], "datasets/f");
+    assert_eq!(imported[0]["sample_count"], 400);
+
+    let train = ["train", "--dataset", "f", "--epochs", "1", "--max-samples", "64"];
+    let model = lines(&sandbox, &server, &train).await.remove(0);
+    assert_eq!((&model["shipped"], &model["dataset"]), (&Value::from(false), &imported[0]["name"]));
+    let name = model["name"].as_str().unwrap();
+    assert_eq!(lines(&sandbox, &server, &["model", "list"]).await.len(), 2);
+
+    let calibrate = ["calibrate", "--dataset", "f", "--model", name];
+    let calibration = lines(&sandbox, &server, &calibrate).await.remove(0);
+    assert_eq!(calibration["model"], model["name"]);
+    assert_eq!(calibration["active"], true);
+
+    let evaluate = ["evaluate", "estimator", "--dataset", "f", "--model", name];
+    let report = lines(&sandbox, &server, &evaluate).await.remove(0);
+    assert_eq!(report["model"], model["name"]);
+    assert_eq!(report["calibration"], calibration["name"]);
+    let overall = &report["overall"];
+    assert!(overall["n"].as_u64().unwrap() > 20);
+    assert!(overall["coverage"]["lower"].as_f64() <= overall["coverage"]["value"].as_f64());
+
+    let photo = faces::portrait();
+    let predict = ["predict", photo.to_str().unwrap()];
+    let shipped = lines(&sandbox, &server, &predict).await.remove(0);
+    lines(&sandbox, &server, &["model", "activate", name]).await;
+    let own = lines(&sandbox, &server, &predict).await.remove(0);
+    assert_eq!((&own["model"], &own["calibration"]), (&model["name"], &calibration["name"]));
+    assert_ne!(own["age"], shipped["age"]);
+
+    let jobs = lines(&sandbox, &server, &["job", "list"]).await;
+    let kinds: Vec<_> = jobs.iter().map(|job| job["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["evaluate-estimator", "train-model", "import-dataset"]);
+    assert!(jobs.iter().all(|job| job["state"] == "succeeded"));
+}
+
+#[tokio::test]
+async fn predict_says_all_that_a_program_needs() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    let photo = faces::portrait();
+    let folder = photo.parent().unwrap().to_str().unwrap();
+    let answers = lines(&sandbox, &server, &["predict", folder, "--coverage", "0.8"]).await;
+    assert_eq!(answers.len(), 2);
+    for answer in answers {
+        let number = |field: &str| answer[field].as_f64().unwrap();
+        assert!(number("lower") <= number("age") && number("age") <= number("upper"));
+        assert!((0.0..=1.0).contains(&number("probability_female")));
+        assert_eq!(number("coverage"), 0.8);
+        assert!(answer["group_size"].as_u64().unwrap() >= 9);
+        assert!(answer["model"].as_str().unwrap().starts_with("models/"));
+        assert!(answer["calibration"].as_str().unwrap().starts_with("calibrations/"));
+        assert_eq!(answer["box"], serde_json::json!([0, 0, 200, 200]));
+        assert!(answer["file"].as_str().unwrap().ends_with(".jpg"));
+    }
+    let said = sandbox.agespan(&server, &["predict", folder]).await;
+    assert!(said.out.contains("collins.jpg") && said.out.contains("interval"), "{}", said.out);
+}

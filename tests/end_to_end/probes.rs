@@ -1,0 +1,123 @@
+//! What somebody does who has only the address, the protos, or grpcurl.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use agespan_tests::{Process, Sandbox, faces, repository, setting};
+use base64::Engine as _;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+fn tool(name: &str) -> PathBuf {
+    let folder = setting("AGESPAN_TEST_TOOLS").expect("no AGESPAN_TEST_TOOLS: run `make setup`");
+    PathBuf::from(folder).join(name)
+}
+
+/// Runs a tool to its end and gives what it printed.
+async fn run(program: PathBuf, arguments: &[&str], input: &str) -> String {
+    let mut child = Command::new(&program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().await.unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {arguments:?}: {error}", program.display());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn host(server: &Process) -> &str {
+    server.url.strip_prefix("http://").unwrap()
+}
+
+const SERVICES: [&str; 6] = [
+    "agespan.calibrator.v1.CalibratorService",
+    "agespan.dataset.v1.DatasetService",
+    "agespan.estimator.v1.EstimatorService",
+    "agespan.evaluator.v1.EvaluatorService",
+    "agespan.generator.v1.GeneratorService",
+    "agespan.job.v1.JobService",
+];
+
+/// The interval of a 90 % answer for the portrait, in the JSON of the protocol.
+fn check(answer: &Value) {
+    let face = &answer["faces"][0];
+    let interval = &face["interval"];
+    let (lower, upper) = (interval["lower"].as_f64().unwrap(), interval["upper"].as_f64().unwrap());
+    let age = face["age"].as_f64().unwrap();
+    assert!(lower <= age && age <= upper && upper - lower < 60.0, "{answer}");
+    assert_eq!(interval["coverage"], 0.9);
+    assert!(interval["groupSize"].as_u64().unwrap() >= 9, "{answer}");
+    assert!(answer["model"].as_str().unwrap().starts_with("models/"));
+    assert!(answer["calibration"].as_str().unwrap().starts_with("calibrations/"));
+}
+
+#[tokio::test]
+async fn grpcurl_finds_the_services_and_gets_an_interval() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    // This grpcurl speaks reflection v1alpha only.
+    let listed = run(tool("grpcurl"), &["-plaintext", host(&server), "list"], "").await;
+    for service in SERVICES.into_iter().chain(["grpc.health.v1.Health"]) {
+        assert!(listed.lines().any(|line| line == service), "{listed}");
+    }
+    let describe = ["-plaintext", host(&server), "describe", SERVICES[2]];
+    assert!(run(tool("grpcurl"), &describe, "").await.contains("rpc EstimateAge"));
+
+    let image =
+        base64::engine::general_purpose::STANDARD.encode(fs::read(faces::portrait()).unwrap());
+    let request = json!({"image": image}).to_string();
+    let method = format!("{}/EstimateAge", SERVICES[2]);
+    let call = ["-plaintext", "-d", "@", host(&server), &method];
+    check(&serde_json::from_str(&run(tool("grpcurl"), &call, &request).await).unwrap());
+
+    let health = ["-plaintext", host(&server), "grpc.health.v1.Health/Check"];
+    assert!(run(tool("grpcurl"), &health, "").await.contains("SERVING"));
+}
+
+#[tokio::test]
+async fn reflection_speaks_both_versions() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.start("agespan-diffusion-generator", &[]).await;
+    for version in ["grpc-v1", "grpc-v1alpha"] {
+        let flags = ["--http2-prior-knowledge", "--protocol", "grpc"];
+        let reflect = ["--reflect-protocol", version, "--list-services", server.url.as_str()];
+        let listed = run(tool("buf"), &[&["curl"], &flags[..], &reflect[..]].concat(), "").await;
+        for service in SERVICES {
+            assert!(listed.lines().any(|line| line == service), "{version}: {listed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_python_client_made_from_the_protos_gets_an_interval() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    let generated = sandbox.path("generated");
+    fs::create_dir(&generated).unwrap();
+    let proto = repository().join("proto");
+    let out = |flag: &str| format!("{flag}={}", generated.display());
+    let (include, python, grpc) =
+        (format!("-I{}", proto.display()), out("--python_out"), out("--grpc_python_out"));
+    let mut protoc = vec!["-m", "grpc_tools.protoc", &include, &python, &grpc];
+    protoc.extend(["age", "job", "estimator"].map(|name| match name {
+        "age" => "agespan/age/v1/age.proto",
+        "job" => "agespan/job/v1/job.proto",
+        _ => "agespan/estimator/v1/estimator.proto",
+    }));
+    run(tool("python"), &protoc, "").await;
+
+    let client = repository().join("tests/end_to_end/client.py");
+    let photo = faces::portrait();
+    let arguments = [&client, &generated, &PathBuf::from(host(&server)), &photo];
+    let arguments = arguments.map(|argument| argument.to_str().unwrap());
+    check(&serde_json::from_str(&run(tool("python"), &arguments, "").await).unwrap());
+}
