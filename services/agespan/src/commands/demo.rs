@@ -1,11 +1,12 @@
 //! `agespan demo`: the whole story end to end.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
+use tonic::{Code, Status};
 
 use crate::arguments::{Calibrate, Demo, Faces, Predict, Score, Service, Train};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, predict, train};
@@ -14,6 +15,9 @@ use crate::system::System;
 /// Faces and epochs of the training that is only a taste.
 const TASTE: (u32, u32) = (2000, 2);
 const FULL: (u32, u32) = (0, 10);
+
+/// What the demo calls its data set.
+const NAME: &str = "demo";
 
 const ALL: [Service; 5] = [
     Service::Dataset,
@@ -25,10 +29,12 @@ const ALL: [Service; 5] = [
 
 /// Starts a system of its own, shows what it does, and stops it.
 pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
-    println!("Starting the five services and a private Redis in {}.", demo.data_dir.display());
-    let redis = PrivateRedis::start(&demo.data_dir.join("redis")).await?;
+    // Apart, so that a model trained for a taste does not answer in place of the shipped one.
+    let data_dir = demo.data_dir.join(if demo.data.is_some() { "pipeline" } else { "photos" });
+    println!("Starting the five services and a private Redis in {}.", data_dir.display());
+    let redis = PrivateRedis::start(&data_dir.join("redis")).await?;
     let backbone = demo.backbone.as_deref();
-    let system = System::start(&ALL, &demo.data_dir, Some(&redis.url()), backbone).await?;
+    let system = System::start(&ALL, &data_dir, Some(&redis.url()), backbone).await?;
     let session = Session { client: system.client.clone(), json: false };
     let code = match &demo.data {
         Some(data) => pipeline(&session, &demo, data).await,
@@ -52,14 +58,16 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
         coverage: 0.9,
         faces: Faces::WholeImage,
         model: None,
-        data_dir: demo.data_dir.clone(),
+        data_dir: PathBuf::new(),
     };
     let found = predict::photos(&predict.photos)?;
     let code = predict::estimate(&session.client, &predict, &found, false).await?;
+    let folder = std::env::current_exe()?.parent().unwrap_or(Path::new(".")).display().to_string();
     println!(
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
-  agespan predict PHOTO                       your own photo, one face that fills most of it
+  export PATH={folder}:$PATH
+  agespan predict PHOTO                       your own photo, cut to one face
   agespan up                                  a system that stays; then, in another terminal:
   agespan --server http://127.0.0.1:50051 predict PHOTO
   grpcurl -plaintext 127.0.0.1:50051 list     what it can do, by reflection
@@ -68,13 +76,31 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     Ok(code)
 }
 
+/// The data set, from an earlier run of the demo where there was one.
+async fn imported(session: &Session, data: &Path) -> Result<String> {
+    match dataset::import(session, data, NAME, 0).await {
+        Ok(name) => {
+            println!("   {name}");
+            Ok(name)
+        }
+        Err(error) if is_there_already(&error) => {
+            println!("   datasets/{NAME} is there from an earlier run");
+            Ok(format!("datasets/{NAME}"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn is_there_already(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Status>().is_some_and(|status| status.code() == Code::AlreadyExists)
+}
+
 async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCode> {
     if demo.backbone.is_none() {
         bail!("training begins with ImageNet weights; run `make setup`, then `make demo DATA=…`");
     }
     println!("\n1. Import: decode, clean, split.");
-    let name = dataset::import(session, data, "demo", 0).await?;
-    println!("   {name}");
+    let name = imported(session, data).await?;
 
     let (max_samples, epochs) = if demo.full { FULL } else { TASTE };
     println!("\n2. Train for {epochs} epochs on the train split.");
