@@ -2,7 +2,8 @@
 //!
 //! Mondrian conformal prediction: with a threshold per group g(x),
 //! P(Y ∈ C(X) | g(X) = g) ≥ coverage for every group. Groups are formed from predictions only: the
-//! true age is unknown in service, so a threshold looked up by it is not one that users get.
+//! true age is unknown in service, so a threshold looked up by it is not one that users get. The one
+//! way to cover groups of true age is [`Grouping::TrueDecade`], which tries every decade.
 //!
 //! Small groups are merged by the number of their calibration members, never by their scores. The
 //! guarantee is exact for a partition that was fixed before the calibration data were seen. Where
@@ -13,10 +14,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgeSupport, Prediction};
+use crate::{AgeSupport, Part, Prediction};
 
 /// The least number of calibration members of a group, unless the fit asks for another.
 ///
@@ -37,40 +39,92 @@ pub enum Grouping {
     None,
     /// The decade ⌊ŷ/10⌋ of the predicted age, small neighbours merged.
     PredictedDecade,
+    /// The predicted gender.
+    PredictedGender,
+    /// The decade of the predicted age within each predicted gender.
+    PredictedDecadeAndGender,
+    /// The decade of the **true** age: an interval holds each age y whose score is at most the
+    /// threshold of y's own decade, so that every true decade is covered, whoever is in it.
+    TrueDecade,
+    /// A label that the caller gives each prediction. Labels are never merged.
+    Label,
 }
 
 /// A name that is not one of the groupings.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown grouping {0:?}: expected one of none, predicted-decade")]
+#[error("unknown grouping {0:?}: expected one of {names}", names = Grouping::ALL.map(Grouping::name).join(", "))]
 pub struct UnknownGrouping(pub String);
 
+/// Who a group is about, ages aside.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Slice {
+    /// Everybody.
+    Everyone,
+    /// Those who are predicted to be female.
+    Female,
+    /// Those who are predicted to be male.
+    Male,
+    /// Those whom the caller labels so.
+    Label(Arc<str>),
+}
+
+/// Which age divides a slice into decades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Axis {
+    Predicted,
+    True,
+}
+
 impl Grouping {
+    /// Every grouping, in the order in which tables show them.
+    pub const ALL: [Self; 6] = [
+        Self::None,
+        Self::PredictedDecade,
+        Self::PredictedGender,
+        Self::PredictedDecadeAndGender,
+        Self::TrueDecade,
+        Self::Label,
+    ];
+
     /// The name in commands and tables.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::PredictedDecade => "predicted-decade",
+            Self::PredictedGender => "predicted-gender",
+            Self::PredictedDecadeAndGender => "predicted-decade-and-gender",
+            Self::TrueDecade => "true-decade",
+            Self::Label => "label",
         }
     }
 
-    /// The groups for calibration data with these predicted ages: a partition of the support,
-    /// youngest first.
-    pub(crate) fn partition(
-        self,
-        support: AgeSupport,
-        min_group: usize,
-        means: impl Iterator<Item = f64>,
-    ) -> Vec<Group> {
+    /// What it needs of a prediction.
+    pub fn needs(self) -> Option<Part> {
         match self {
-            Self::None => groups_between(support, &[]),
-            Self::PredictedDecade => {
-                let cuts = decade_cuts(support);
-                let mut counts = vec![0; cuts.len() + 1];
-                for mean in means {
-                    counts[cuts.partition_point(|&cut| cut <= mean)] += 1;
-                }
-                groups_between(support, &merge(&cuts, &counts, min_group))
+            Self::None | Self::PredictedDecade | Self::TrueDecade => None,
+            Self::PredictedGender | Self::PredictedDecadeAndGender => Some(Part::Gender),
+            Self::Label => Some(Part::Label),
+        }
+    }
+
+    /// The age that cuts slices into decades, if one does.
+    pub(crate) fn axis(self) -> Option<Axis> {
+        match self {
+            Self::None | Self::PredictedGender | Self::Label => None,
+            Self::PredictedDecade | Self::PredictedDecadeAndGender => Some(Axis::Predicted),
+            Self::TrueDecade => Some(Axis::True),
+        }
+    }
+
+    /// The slice that a prediction is in; none when it lacks what the grouping needs.
+    pub(crate) fn slice(self, prediction: &Prediction) -> Option<Slice> {
+        match self.needs() {
+            Some(Part::Gender) => {
+                prediction.female().map(|female| if female { Slice::Female } else { Slice::Male })
             }
+            Some(Part::Label) => prediction.label.clone().map(Slice::Label),
+            Some(Part::Distribution) | None => Some(Slice::Everyone),
         }
     }
 }
@@ -85,47 +139,79 @@ impl FromStr for Grouping {
     type Err = UnknownGrouping;
 
     fn from_str(name: &str) -> Result<Self, UnknownGrouping> {
-        [Self::None, Self::PredictedDecade]
+        Self::ALL
             .into_iter()
             .find(|grouping| grouping.name() == name)
             .ok_or_else(|| UnknownGrouping(name.to_owned()))
     }
 }
 
-/// One part of the partition of predicted ages.
+impl fmt::Display for Slice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Everyone => "all",
+            Self::Female => "female",
+            Self::Male => "male",
+            Self::Label(label) => label,
+        })
+    }
+}
+
+/// One part of a slice: the ages from `from` up to `to` of whatever age the grouping goes by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Group {
-    /// `all`, or the completed years of the predicted age: `20-29`, and `70+` at the top.
+    /// The slice and the completed years: `all`, `20-29`, `70+` at the top, `female 20-29`, or the
+    /// caller's label.
     pub name: String,
-    /// The least predicted age inside, in years.
+    /// Who it is about.
+    pub slice: Slice,
+    /// The least age inside, in years.
     pub from: f64,
-    /// The predicted age at which the next group begins, in years: not inside, except in the last
-    /// group, which ends with the support and includes it.
+    /// The age at which the next group begins, in years: not inside, except in the last group of
+    /// a slice, which ends with the support and includes it.
     pub to: f64,
 }
 
 impl Group {
-    pub(crate) fn new(support: AgeSupport, from: f64, to: f64) -> Self {
-        let name = if from <= support.lower() && to >= support.upper() {
-            "all".to_owned()
+    pub(crate) fn new(support: AgeSupport, slice: Slice, from: f64, to: f64) -> Self {
+        let years = if from <= support.lower() && to >= support.upper() {
+            String::new()
         } else if to >= support.upper() {
             format!("{from}+")
         } else {
             format!("{from}-{}", to - 1.0)
         };
-        Self { name, from, to }
+        let name = match (&slice, years.is_empty()) {
+            (slice, true) => slice.to_string(),
+            (Slice::Everyone, false) => years,
+            (slice, false) => format!("{slice} {years}"),
+        };
+        Self { name, slice, from, to }
     }
 }
 
-/// The position, among neighbouring groups that begin at `starts`, of the one for `prediction`. A
-/// prediction outside the support belongs to the nearest group, so that there always is one.
-pub(crate) fn position(starts: impl Iterator<Item = f64>, prediction: &Prediction) -> usize {
-    starts.skip(1).take_while(|&start| start <= prediction.mean()).count()
+/// The position, among neighbouring groups that begin at `starts`, of the one for `age`. An age
+/// outside the support belongs to the nearest group, so that there always is one.
+pub(crate) fn position(starts: impl Iterator<Item = f64>, age: f64) -> usize {
+    starts.skip(1).take_while(|&start| start <= age).count()
+}
+
+/// The groups of a slice whose decades, youngest first, have so many members each.
+pub(crate) fn partition(
+    support: AgeSupport,
+    slice: &Slice,
+    counts: &[usize],
+    min_group: usize,
+) -> Vec<Group> {
+    let cuts = merge(&decade_cuts(support), counts, min_group);
+    let starts = std::iter::once(support.lower()).chain(cuts.iter().copied());
+    let ends = cuts.iter().copied().chain([support.upper()]);
+    starts.zip(ends).map(|(from, to)| Group::new(support, slice.clone(), from, to)).collect()
 }
 
 /// Where decades begin strictly inside the support. A support that ends on a whole decade gets no
 /// group for that one point.
-fn decade_cuts(support: AgeSupport) -> Vec<f64> {
+pub(crate) fn decade_cuts(support: AgeSupport) -> Vec<f64> {
     let first = (support.lower() / DECADE).floor() as u32 + 1;
     (first..)
         .map(|decade| f64::from(decade) * DECADE)
@@ -153,20 +239,22 @@ fn merge(cuts: &[f64], counts: &[usize], min_group: usize) -> Vec<f64> {
     kept
 }
 
-fn groups_between(support: AgeSupport, cuts: &[f64]) -> Vec<Group> {
-    let starts = std::iter::once(support.lower()).chain(cuts.iter().copied());
-    let ends = cuts.iter().copied().chain([support.upper()]);
-    starts.zip(ends).map(|(from, to)| Group::new(support, from, to)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn groups(support: AgeSupport, min_group: usize, means: &[f64]) -> Vec<Group> {
+        let cuts = decade_cuts(support);
+        let mut counts = vec![0; cuts.len() + 1];
+        for mean in means {
+            counts[cuts.partition_point(|cut| cut <= mean)] += 1;
+        }
+        partition(support, &Slice::Everyone, &counts, min_group)
+    }
+
     fn names(support: AgeSupport, min_group: usize, means: &[f64]) -> Vec<String> {
-        let groups = Grouping::PredictedDecade.partition(support, min_group, means.iter().copied());
-        groups.into_iter().map(|group| group.name).collect()
+        groups(support, min_group, means).into_iter().map(|group| group.name).collect()
     }
 
     /// So many predictions in the middle of each decade, youngest first.
@@ -217,11 +305,10 @@ mod tests {
     #[test]
     fn a_boundary_belongs_to_the_older_group_and_the_top_to_the_last() {
         let support = AgeSupport::new(0.0, 30.0).unwrap();
-        let groups = Grouping::PredictedDecade.partition(support, 1, [5.0, 15.0, 25.0].into_iter());
+        let groups = groups(support, 1, &[5.0, 15.0, 25.0]);
         let name = |mean| {
-            let prediction = Prediction::new(mean, 1.0).unwrap();
             let starts = groups.iter().map(|group| group.from);
-            groups[position(starts, &prediction)].name.as_str()
+            groups[position(starts, mean)].name.as_str()
         };
         assert_eq!(name(0.0), "0-9");
         assert_eq!(name(10.0_f64.next_down()), "0-9");
@@ -239,8 +326,17 @@ mod tests {
     }
 
     #[test]
+    fn a_slice_stands_before_its_years() {
+        let support = AgeSupport::default();
+        let name = |slice, from, to| Group::new(support, slice, from, to).name;
+        assert_eq!(name(Slice::Female, 20.0, 30.0), "female 20-29");
+        assert_eq!(name(Slice::Male, 0.0, 116.0), "male");
+        assert_eq!(name(Slice::Label("clinic".into()), 0.0, 116.0), "clinic");
+    }
+
+    #[test]
     fn names_are_read_back() {
-        for grouping in [Grouping::None, Grouping::PredictedDecade] {
+        for grouping in Grouping::ALL {
             assert_eq!(grouping.to_string().parse(), Ok(grouping));
         }
         assert!("decade".parse::<Grouping>().is_err());
@@ -258,8 +354,7 @@ mod tests {
             let support = AgeSupport::new(lower, upper).unwrap();
             let means: Vec<f64> =
                 places.iter().map(|place| support.clamp(lower + place * (upper - lower))).collect();
-            let groups =
-                Grouping::PredictedDecade.partition(support, min_group, means.iter().copied());
+            let groups = groups(support, min_group, &means);
 
             prop_assert_eq!(groups[0].from, lower);
             prop_assert_eq!(groups[groups.len() - 1].to, upper);
@@ -269,13 +364,12 @@ mod tests {
             }
             let mut members = vec![0; groups.len()];
             for mean in means {
-                let prediction = Prediction::new(mean, 0.0).unwrap();
-                let position = position(groups.iter().map(|group| group.from), &prediction);
+                let position = position(groups.iter().map(|group| group.from), mean);
                 // Counted anew from the documented bounds: inside this one and no other.
                 let last = groups.len() - 1;
                 let inside: Vec<usize> = (0..groups.len())
                     .filter(|&i| {
-                        let Group { from, to, .. } = groups[i];
+                        let (from, to) = (groups[i].from, groups[i].to);
                         from <= mean && (mean < to || (i == last && mean == to))
                     })
                     .collect();

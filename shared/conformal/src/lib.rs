@@ -18,8 +18,8 @@
 //! * [`Grouping`] and [`Group`]: the partition of the predictions inside which coverage holds
 //!   separately (Mondrian conformal prediction), and the rule that merges small groups.
 //!
-//! * [`Calibration`]: the sorted scores per group. Answers any level, and is itself the stable,
-//!   versioned artifact (`calibration/artifact.rs`).
+//! * [`Calibration`]: the sorted scores per group, made by [`Fitting`]. Answers any level
+//!   ([`AtLevel`]), and is itself the stable, versioned artifact (`calibration/artifact.rs`).
 //!
 //! * [`Document`]: a calibration with the model and split it was made from, named by its hash.
 //!
@@ -56,15 +56,17 @@ mod group;
 mod level;
 mod prediction;
 mod score;
+mod support;
 
 pub use binomial::{beta_coverage_bounds, clopper_pearson};
 pub use calibration::{
-    ArtifactError, CalibratedGroup, Calibration, CalibrationSpec, FORMAT, FitError, Interval,
-    InvalidCalibration,
+    ArtifactError, AtLevel, Bounds, CalibratedGroup, Calibration, CalibrationSpec, FORMAT,
+    FitError, Fitting, Interval, InvalidCalibration,
 };
 pub use document::{Document, DocumentError};
 pub use evaluate::{CoverageRow, CoverageTable, EvaluateError, Outcome};
-pub use group::{Group, Grouping, MIN_GROUP, UnknownGrouping};
+pub use group::{Group, Grouping, MIN_GROUP, Slice, UnknownGrouping};
 pub use level::{Coverage, LevelError, least_calibration_size, rank};
-pub use prediction::{AgeSupport, Prediction, PredictionError, SupportError};
+pub use prediction::{Part, Prediction, PredictionError};
 pub use score::{SIGMA_OFFSET, Score, UnknownScore};
+pub use support::{AgeSupport, SupportError};

@@ -1,104 +1,41 @@
-//! What a predictor says about one face, and which ages are possible.
+//! What a predictor says about one face.
 
-use serde::{Deserialize, Serialize};
-
-/// The ages that are possible, in years, both ends included. Intervals are intersected with it,
-/// which never costs coverage as long as every truth lies inside.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Bounds")]
-pub struct AgeSupport {
-    lower: f64,
-    upper: f64,
-}
-
-/// Why two numbers are not a support of ages.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-#[error(
-    "an age support needs 0 <= lower < upper <= {highest} years, got {lower} to {upper}",
-    highest = AgeSupport::HIGHEST
-)]
-pub struct SupportError {
-    /// The lower end asked for, in years.
-    pub lower: f64,
-    /// The upper end asked for, in years.
-    pub upper: f64,
-}
-
-impl AgeSupport {
-    /// The highest upper end that is accepted, in years: far beyond any age, it bounds the number
-    /// of decades that an untrusted file can make us hold.
-    pub const HIGHEST: f64 = 1000.0;
-
-    /// The ages from `lower` to `upper`, in years.
-    ///
-    /// # Errors
-    ///
-    /// [`SupportError`] unless 0 ≤ lower < upper ≤ [`AgeSupport::HIGHEST`].
-    pub fn new(lower: f64, upper: f64) -> Result<Self, SupportError> {
-        if lower >= 0.0 && lower < upper && upper <= Self::HIGHEST {
-            // Adding zero makes of −0 the 0 that it is written as.
-            let lower = lower + 0.0;
-            Ok(Self { lower, upper })
-        } else {
-            Err(SupportError { lower, upper })
-        }
-    }
-
-    /// The least possible age in years.
-    pub fn lower(self) -> f64 {
-        self.lower
-    }
-
-    /// The greatest possible age in years.
-    pub fn upper(self) -> f64 {
-        self.upper
-    }
-
-    /// Whether `age` is possible; NaN is not.
-    pub fn contains(self, age: f64) -> bool {
-        self.lower <= age && age <= self.upper
-    }
-
-    /// The possible age nearest to `age`.
-    pub fn clamp(self, age: f64) -> f64 {
-        age.clamp(self.lower, self.upper)
-    }
-}
-
-/// 0 to 116 years: the ages that occur in the data.
-impl Default for AgeSupport {
-    fn default() -> Self {
-        Self { lower: 0.0, upper: 116.0 }
-    }
-}
-
-/// [`AgeSupport`] as it stands in a file, before anybody has looked at it.
-#[derive(Deserialize)]
-struct Bounds {
-    lower: f64,
-    upper: f64,
-}
-
-impl TryFrom<Bounds> for AgeSupport {
-    type Error = SupportError;
-
-    fn try_from(Bounds { lower, upper }: Bounds) -> Result<Self, SupportError> {
-        Self::new(lower, upper)
-    }
-}
+use std::fmt;
+use std::sync::Arc;
 
 /// How far the sum of a distribution may be from 1: `f32` softmax outputs are off by a little,
 /// logits and percentages by a lot.
 const SUM_TOLERANCE: f64 = 1e-3;
 
-/// The point prediction for one face and how spread out it is.
-///
-/// Deliberately not `Copy`, and taken by reference everywhere: scores that need the whole
-/// distribution (quantile, shortest window) will have it carried here.
+/// The point prediction for one face, how spread out it is, and what groups may ask about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction {
     mean: f64,
     sigma: f64,
+    pub(crate) distribution: Option<Arc<[f64]>>,
+    female: Option<bool>,
+    pub(crate) label: Option<Arc<str>>,
+}
+
+/// A part of a prediction that some scores and groupings need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// The probabilities of all ages.
+    Distribution,
+    /// The predicted gender.
+    Gender,
+    /// The caller's own label.
+    Label,
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Distribution => "distribution",
+            Self::Gender => "gender",
+            Self::Label => "group",
+        })
+    }
 }
 
 /// Why something is not a prediction.
@@ -141,7 +78,7 @@ impl Prediction {
         if !(sigma >= 0.0 && sigma.is_finite()) {
             return Err(PredictionError::Sigma(sigma));
         }
-        Ok(Self { mean, sigma })
+        Ok(Self { mean, sigma, distribution: None, female: None, label: None })
     }
 
     /// The mean ŷ = Σ j·p_j and the standard deviation σ = √(Σ p_j (j − ŷ)²) of a distribution
@@ -171,7 +108,20 @@ impl Prediction {
         // Rounding must not carry the mean of a sure prediction beyond the last age.
         let mean = expectation(&|age| age).min((probabilities.len() - 1) as f64);
         let sigma = expectation(&|age| (age - mean).powi(2)).sqrt();
-        Self::new(mean, sigma)
+        let distribution = probabilities.iter().map(|p| p / sum).collect();
+        Ok(Self { distribution: Some(distribution), ..Self::new(mean, sigma)? })
+    }
+
+    /// With the predicted gender, for groupings that ask for it.
+    #[must_use]
+    pub fn with_gender(self, female: bool) -> Self {
+        Self { female: Some(female), ..self }
+    }
+
+    /// With a label of the caller's own, for [`Grouping::Label`](crate::Grouping::Label).
+    #[must_use]
+    pub fn with_label(self, label: impl Into<Arc<str>>) -> Self {
+        Self { label: Some(label.into()), ..self }
     }
 
     /// The predicted age ŷ in years.
@@ -182,6 +132,22 @@ impl Prediction {
     /// The standard deviation σ of the predicted distribution, in years.
     pub fn sigma(&self) -> f64 {
         self.sigma
+    }
+
+    /// The probabilities of the completed years 0, 1, 2, …, which sum to 1, where they are known.
+    /// The last may stand for all older ages.
+    pub fn distribution(&self) -> Option<&[f64]> {
+        self.distribution.as_deref()
+    }
+
+    /// The predicted gender, where it is known.
+    pub fn female(&self) -> Option<bool> {
+        self.female
+    }
+
+    /// The caller's label, where there is one.
+    pub fn label(&self) -> Option<&str> {
+        self.label.as_deref()
     }
 }
 
@@ -229,25 +195,6 @@ mod tests {
             assert!(matches!(sigma, PredictionError::Sigma(_)));
         }
         assert!(Prediction::new(0.0, 0.0).is_ok());
-    }
-
-    #[test]
-    fn a_support_has_an_inside() {
-        for (lower, upper) in [
-            (0.0, 0.0),
-            (5.0, 4.0),
-            (-1.0, 50.0),
-            (0.0, 1e6),
-            (f64::NAN, 50.0),
-            (0.0, f64::INFINITY),
-        ] {
-            assert!(AgeSupport::new(lower, upper).is_err(), "{lower} {upper}");
-        }
-        let support = AgeSupport::default();
-        assert!(support.contains(0.0) && support.contains(116.0));
-        assert!(!support.contains(116.1) && !support.contains(-0.1));
-        assert!(!support.contains(f64::NAN));
-        assert!(serde_json::from_str::<AgeSupport>(r#"{"lower":9,"upper":3}"#).is_err());
     }
 
     proptest! {

@@ -24,7 +24,18 @@ fn face(rng: &mut ChaCha8Rng, decades: &[f64]) -> (Prediction, f64) {
     let noise = spread * (-rng.random::<f64>().max(1e-12).ln() - 1.0);
     let sigma = spread * (0.5 + rng.random::<f64>());
     let truth = AgeSupport::default().clamp(mean + noise);
-    (Prediction::new(mean, sigma).expect("an age"), truth)
+    (triangle(mean, 2.0 * sigma), truth)
+}
+
+/// A prediction whose distribution falls evenly to zero on both sides of the mean.
+fn triangle(mean: f64, reach: f64) -> Prediction {
+    let weight = |age: u32| (reach + 1.0 - (f64::from(age) - mean).abs()).max(0.0);
+    let mut weights = [0.0; 117];
+    for (age, place) in (0..).zip(&mut weights) {
+        *place = weight(age);
+    }
+    let sum: f64 = weights.iter().sum();
+    Prediction::from_distribution(&weights.map(|weight| weight / sum)).expect("a distribution")
 }
 
 /// Sums over faces drawn after calibration: the Beta mean and variance of the coverage that they
@@ -173,7 +184,7 @@ fn ties_do_not_cost_coverage() {
     let mut rng = ChaCha8Rng::seed_from_u64(41);
     let whole = |rng: &mut ChaCha8Rng| {
         let (_, truth) = face(rng, &[20.0]);
-        (Prediction::new(25.0, 3.0).expect("an age"), truth.floor())
+        (triangle(25.0, 6.0), truth.floor())
     };
     for score in Score::ALL {
         let spec = CalibrationSpec::new(score, Grouping::None);

@@ -1,16 +1,17 @@
 //! A calibration as a file: versioned JSON, the same bytes for the same data.
 //!
-//! Format 1 is one object: `format`, `score`, `grouping`, `min_group`, `support {lower, upper}`
-//! and `groups [{name, from, to, scores}]`, the groups youngest first and their scores ascending.
+//! Format 2 is one object: `format`, `score`, `grouping`, `min_group`, `support {lower, upper}`
+//! and `groups [{name, slice, from, to, scores}]`, the groups slice by slice and youngest first,
+//! their scores ascending.
 //! A file is data from outside: nothing is used before [`Calibration::validate`] has agreed.
 
 use serde::{Deserialize, Serialize};
 
 use super::{CalibratedGroup, Calibration, CalibrationSpec};
-use crate::{AgeSupport, Group, Grouping, Score};
+use crate::{AgeSupport, Group, Grouping, Part, Score, Slice};
 
 /// The format that is written, and the only one that is read.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The fields of the file. `CalibratedGroup` needs no twin: it has no invariant of its own.
 #[derive(Serialize, Deserialize)]
@@ -49,9 +50,12 @@ pub enum InvalidCalibration {
     /// No calibration scores at all.
     #[error("it has no scores")]
     Empty,
-    /// More than one group although the grouping is `none`.
-    #[error("it has {0} groups although its grouping is none")]
+    /// More than one group in a slice although the grouping has no decades.
+    #[error("it has {0} groups although its grouping has no decades")]
     Ungrouped(usize),
+    /// A slice that the grouping does not make, or one out of order.
+    #[error("the slice {0:?} does not belong there")]
+    Slice(String),
     /// The groups leave out or share a part of the support.
     #[error("the groups are not a partition of the support: {0:?} begins or ends elsewhere")]
     Partition(String),
@@ -115,12 +119,30 @@ impl Calibration {
         if self.size() == 0 {
             return Err(InvalidCalibration::Empty);
         }
-        let alone = self.groups.len() == 1;
-        if self.spec.grouping == Grouping::None && !alone {
-            return Err(InvalidCalibration::Ungrouped(self.groups.len()));
+        let mut slices: Vec<&Slice> = Vec::new();
+        for of_slice in self.groups.chunk_by(|a, b| a.group.slice == b.group.slice) {
+            let slice = &of_slice[0].group.slice;
+            let fits = match self.spec.grouping.needs() {
+                Some(Part::Gender) => matches!(slice, Slice::Female | Slice::Male),
+                Some(Part::Label) => matches!(slice, Slice::Label(_)),
+                Some(Part::Distribution) | None => *slice == Slice::Everyone,
+            };
+            if !fits || slices.last().is_some_and(|before| *before >= slice) {
+                return Err(InvalidCalibration::Slice(slice.to_string()));
+            }
+            slices.push(slice);
+            self.validate_slice(of_slice)?;
+        }
+        Ok(())
+    }
+
+    fn validate_slice(&self, groups: &[CalibratedGroup]) -> Result<(), InvalidCalibration> {
+        let alone = groups.len() == 1;
+        if self.spec.grouping.axis().is_none() && !alone {
+            return Err(InvalidCalibration::Ungrouped(groups.len()));
         }
         let mut begin = self.support.lower();
-        for group in &self.groups {
+        for group in groups {
             self.validate_bounds(&group.group, begin)?;
             begin = group.group.to;
             if !alone && group.scores.len() < self.spec.min_group {
@@ -137,7 +159,7 @@ impl Calibration {
             }
         }
         if begin != self.support.upper() {
-            let last = self.groups.last().map(|group| group.group.name.clone());
+            let last = groups.last().map(|group| group.group.name.clone());
             return Err(InvalidCalibration::Partition(last.unwrap_or_default()));
         }
         Ok(())
@@ -148,7 +170,7 @@ impl Calibration {
         if !(from == begin && from < to && to <= self.support.upper()) {
             return Err(InvalidCalibration::Partition(group.name.clone()));
         }
-        let expected = Group::new(self.support, from, to).name;
+        let expected = Group::new(self.support, group.slice.clone(), from, to).name;
         if group.name != expected {
             return Err(InvalidCalibration::Name { found: group.name.clone(), expected });
         }

@@ -10,13 +10,17 @@
 //! *Distribution-Free Predictive Inference for Regression* (2018), theorem 2.
 
 mod artifact;
+mod fitting;
+mod interval;
 
 use serde::{Deserialize, Serialize};
 
-use crate::group::position;
-use crate::{AgeSupport, Coverage, Group, Grouping, MIN_GROUP, Prediction, Score, rank};
+use crate::group::{Axis, position};
+use crate::{AgeSupport, Coverage, Group, Grouping, MIN_GROUP, Part, Prediction, Score, rank};
 
 pub use artifact::{ArtifactError, FORMAT, InvalidCalibration};
+pub use fitting::Fitting;
+pub use interval::{AtLevel, Bounds, Interval};
 
 /// What is to be fitted. Decided before the calibration scores are seen: choosing among several
 /// by their width belongs on validation data.
@@ -27,7 +31,7 @@ pub struct CalibrationSpec {
     /// Inside which groups coverage shall hold.
     pub grouping: Grouping,
     /// The least number of calibration members of a group: smaller neighbours are merged. With 0
-    /// even empty groups stay, and answer with the whole support.
+    /// even empty groups stay, and answer with the whole support. Whole slices are never merged.
     pub min_group: usize,
 }
 
@@ -36,10 +40,20 @@ impl CalibrationSpec {
     pub fn new(score: Score, grouping: Grouping) -> Self {
         Self { score, grouping, min_group: MIN_GROUP }
     }
+
+    /// What a prediction lacks that the score or the groups need.
+    pub fn lacks(&self, prediction: &Prediction) -> Option<Part> {
+        let lacks = |part: &Part| match part {
+            Part::Distribution => prediction.distribution().is_none(),
+            Part::Gender => prediction.female().is_none(),
+            Part::Label => prediction.label().is_none(),
+        };
+        [self.score.needs(), self.grouping.needs()].into_iter().flatten().find(lacks)
+    }
 }
 
 /// Why calibration data were refused. Rows are counted from 0, as they came.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// No row at all.
     #[error("there is nothing to calibrate on: no rows")]
@@ -64,6 +78,16 @@ pub enum FitError {
         lower: f64,
         /// The greatest possible age in years.
         upper: f64,
+    },
+    /// A prediction without something that the score or the groups need.
+    #[error("row {row}: the prediction has no {part}, which {spec} needs")]
+    Lacks {
+        /// The row, from 0.
+        row: usize,
+        /// What is missing.
+        part: Part,
+        /// The score and the grouping.
+        spec: String,
     },
     /// A predicted age outside the support.
     #[error("row {row}: the predicted age {mean} lies outside the ages {lower} to {upper}")]
@@ -115,88 +139,45 @@ pub struct Calibration {
     groups: Vec<CalibratedGroup>,
 }
 
-/// The ages that contain the truth with a given probability, and where that is known from.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Interval {
-    /// The least age inside, in years.
-    pub lower: f64,
-    /// The greatest age inside, in years.
-    pub upper: f64,
-    /// The level that was asked for.
-    pub coverage: Coverage,
-    /// The name of the group that the prediction fell into.
-    pub group: String,
-    /// How many calibration members that group has.
-    pub group_size: usize,
-    /// False when the group is too small for this level: the interval is then the whole support.
-    pub sufficient: bool,
-}
-
 impl Calibration {
     /// Fits on predictions and the true ages (years) that belong to them. The order of the rows
-    /// does not matter.
+    /// does not matter. Rows that come in pieces go through [`Fitting`].
     ///
     /// The rows must be exchangeable with the faces to come, and must not have been used to train
     /// or tune the predictor.
     ///
     /// # Errors
     ///
-    /// [`FitError::Empty`] without rows; else the first row whose truth is not finite or not in
-    /// `support`, or whose predicted age is not in `support`.
+    /// [`FitError::Empty`] without rows; else the first row that [`Fitting::add`] refuses.
     pub fn fit(
         spec: CalibrationSpec,
         support: AgeSupport,
         rows: impl IntoIterator<Item = (Prediction, f64)>,
     ) -> Result<Self, FitError> {
-        let rows = rows
-            .into_iter()
-            .enumerate()
-            .map(|(row, (prediction, truth))| {
-                check(row, support, &prediction, truth)?;
-                let score = spec.score.of(&prediction, truth);
-                Ok((prediction, score))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        if rows.is_empty() {
-            return Err(FitError::Empty);
+        let mut fitting = Fitting::new(spec, support);
+        for (prediction, truth) in rows {
+            fitting.add(&prediction, truth)?;
         }
-        let means = rows.iter().map(|(prediction, _)| prediction.mean());
-        let mut groups: Vec<CalibratedGroup> = spec
-            .grouping
-            .partition(support, spec.min_group, means)
-            .into_iter()
-            .map(|group| CalibratedGroup { group, scores: Vec::new() })
-            .collect();
-        for (prediction, score) in &rows {
-            let position = position(groups.iter().map(|group| group.group.from), prediction);
-            groups[position].scores.push(*score);
-        }
-        for group in &mut groups {
-            group.scores.sort_by(f64::total_cmp);
-        }
-        Ok(Self { spec, support, groups })
+        fitting.finish()
     }
 
-    /// The ages that contain the truth with probability `coverage` or more, intersected with the
-    /// support: lower ≤ upper, both possible ages.
+    /// What a prediction lacks that the score or the groups need.
+    pub fn lacks(&self, prediction: &Prediction) -> Option<Part> {
+        self.spec.lacks(prediction)
+    }
+
+    /// The ages that contain the truth with probability `coverage` or more, as possible ages,
+    /// lower ≤ upper. The predicted age is always inside, which can only add coverage.
     ///
-    /// Where no age of the support qualifies, which takes a prediction outside of it, the interval
-    /// is the nearest possible age: that can only add coverage.
+    /// A prediction that [`lacks`](Self::lacks) something, or falls into no group, gets the whole
+    /// support, flagged as insufficient.
     pub fn interval(&self, prediction: &Prediction, coverage: Coverage) -> Interval {
-        let group = self.group_of(prediction);
-        let threshold = group.threshold(coverage);
-        let (lower, upper) = match threshold {
-            Some(threshold) => self.possible(self.spec.score.interval(prediction, threshold)),
-            None => (self.support.lower(), self.support.upper()),
-        };
-        Interval {
-            lower,
-            upper,
-            coverage,
-            group: group.group.name.clone(),
-            group_size: group.scores.len(),
-            sufficient: threshold.is_some(),
-        }
+        self.at(coverage).interval(prediction)
+    }
+
+    /// The thresholds at one level, for many intervals.
+    pub fn at(&self, coverage: Coverage) -> AtLevel<'_> {
+        AtLevel::new(self, coverage)
     }
 
     /// The threshold of the group with that name; `None` when there is no such group, or when it
@@ -206,10 +187,21 @@ impl Calibration {
         groups.find(|candidate| candidate.group.name == group)?.threshold(coverage)
     }
 
-    /// The one group that a prediction falls into.
-    pub fn group_of(&self, prediction: &Prediction) -> &CalibratedGroup {
-        let starts = self.groups.iter().map(|group| group.group.from);
-        &self.groups[position(starts, prediction)]
+    /// The one group that a prediction falls into. None when the prediction lacks what the groups
+    /// need, its slice was not calibrated, or groups go by true age.
+    pub fn group_of(&self, prediction: &Prediction) -> Option<&CalibratedGroup> {
+        self.groups.get(self.place(prediction)?)
+    }
+
+    /// Its position among the groups.
+    fn place(&self, prediction: &Prediction) -> Option<usize> {
+        if self.spec.grouping.axis() == Some(Axis::True) {
+            return None;
+        }
+        let slice = self.spec.grouping.slice(prediction)?;
+        let first = self.groups.iter().position(|group| group.group.slice == slice)?;
+        let of_slice = self.groups[first..].iter().take_while(|group| group.group.slice == slice);
+        Some(first + position(of_slice.map(|group| group.group.from), prediction.mean()))
     }
 
     /// What was fitted.
@@ -222,7 +214,7 @@ impl Calibration {
         self.support
     }
 
-    /// The groups, youngest first: a partition of the support.
+    /// The groups, slice by slice, youngest first: in each slice a partition of the support.
     pub fn groups(&self) -> &[CalibratedGroup] {
         &self.groups
     }
@@ -231,37 +223,6 @@ impl Calibration {
     pub fn size(&self) -> usize {
         self.groups.iter().map(|group| group.scores.len()).sum()
     }
-
-    fn possible(&self, (lower, upper): (f64, f64)) -> (f64, f64) {
-        let (lower, upper) = (self.support.clamp(lower), self.support.clamp(upper));
-        if lower <= upper {
-            (lower, upper)
-        } else {
-            // Empty, which only a negative threshold makes: the point between its ends.
-            let middle = lower.midpoint(upper);
-            (middle, middle)
-        }
-    }
-}
-
-fn check(
-    row: usize,
-    support: AgeSupport,
-    prediction: &Prediction,
-    truth: f64,
-) -> Result<(), FitError> {
-    let (lower, upper) = (support.lower(), support.upper());
-    if !truth.is_finite() {
-        return Err(FitError::TruthNotFinite { row, truth });
-    }
-    if !support.contains(truth) {
-        return Err(FitError::TruthOutsideSupport { row, truth, lower, upper });
-    }
-    let mean = prediction.mean();
-    if !support.contains(mean) {
-        return Err(FitError::PredictionOutsideSupport { row, mean, lower, upper });
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,8 +1,19 @@
 use super::*;
 use proptest::prelude::*;
 
+/// With everything that any score or grouping needs, made from two numbers.
 fn prediction(mean: f64, sigma: f64) -> Prediction {
-    Prediction::new(mean, sigma).unwrap()
+    let weight = |age: i32| (-((f64::from(age) - mean) / (sigma + 0.4)).powi(2) / 2.0).exp() + 1e-9;
+    let weights: Vec<f64> = (0..117).map(weight).collect();
+    let sum: f64 = weights.iter().sum();
+    let shape: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+    let shape = Prediction::from_distribution(&shape).unwrap();
+    let mut prediction = Prediction::new(mean, sigma)
+        .unwrap()
+        .with_gender(sigma > 3.0)
+        .with_label(if mean as u32 % 2 == 0 { "even" } else { "odd" });
+    prediction.distribution = shape.distribution;
+    prediction
 }
 
 fn fit(spec: CalibrationSpec, rows: &[(f64, f64, f64)]) -> Calibration {
@@ -93,17 +104,17 @@ fn a_prediction_beyond_the_support_gets_the_nearest_possible_age() {
 
 /// The file as it stands: changing this breaks every calibration that was ever published.
 #[test]
-fn format_one() {
+fn format_two() {
     let spec = CalibrationSpec {
         min_group: 1,
         ..CalibrationSpec::new(Score::SquareRoot, Grouping::PredictedDecade)
     };
     let calibration = fit(spec, &[(24.0, 3.0, 34.0), (24.0, 3.0, 24.5), (99.0, 3.0, 99.0)]);
     let json = concat!(
-        r#"{"format":1,"score":"square_root","grouping":"predicted_decade","min_group":1,"#,
+        r#"{"format":2,"score":"square_root","grouping":"predicted_decade","min_group":1,"#,
         r#""support":{"lower":0.0,"upper":116.0},"groups":["#,
-        r#"{"name":"0-89","from":0.0,"to":90.0,"scores":[0.1,2.0]},"#,
-        r#"{"name":"90+","from":90.0,"to":116.0,"scores":[0.0]}]}"#,
+        r#"{"name":"0-89","slice":"everyone","from":0.0,"to":90.0,"scores":[0.1,2.0]},"#,
+        r#"{"name":"90+","slice":"everyone","from":90.0,"to":116.0,"scores":[0.0]}]}"#,
     );
     assert_eq!(String::from_utf8(calibration.to_json()).unwrap(), json);
     assert_eq!(Calibration::from_json(json.as_bytes()).unwrap(), calibration);
@@ -115,10 +126,10 @@ fn format_one() {
 fn a_file_that_contradicts_itself_is_refused() {
     use InvalidCalibration::*;
     let json = concat!(
-        r#"{"format":1,"score":"absolute","grouping":"predicted_decade","min_group":2,"#,
+        r#"{"format":2,"score":"absolute","grouping":"predicted_decade","min_group":2,"#,
         r#""support":{"lower":0.0,"upper":116.0},"groups":["#,
-        r#"{"name":"0-29","from":0.0,"to":30.0,"scores":[1.0,2.0,3.0]},"#,
-        r#"{"name":"30+","from":30.0,"to":116.0,"scores":[4.0,5.0]}]}"#,
+        r#"{"name":"0-29","slice":"everyone","from":0.0,"to":30.0,"scores":[1.0,2.0,3.0]},"#,
+        r#"{"name":"30+","slice":"everyone","from":30.0,"to":116.0,"scores":[4.0,5.0]}]}"#,
     );
     let read = |json: &str| Calibration::from_json(json.as_bytes());
     assert!(read(json).is_ok());
@@ -141,8 +152,8 @@ fn a_file_that_contradicts_itself_is_refused() {
         Name { .. }
     ));
     let short = refuse(
-        r#"{"name":"30+","from":30.0,"to":116.0"#,
-        r#"{"name":"30-109","from":30.0,"to":110.0"#,
+        r#"{"name":"30+","slice":"everyone","from":30.0,"to":116.0"#,
+        r#"{"name":"30-109","slice":"everyone","from":30.0,"to":110.0"#,
     );
     assert!(matches!(short, Partition(_)));
     let reversed = refuse(r#""from":30.0,"to":116.0"#, r#""from":30.0,"to":30.0"#);
@@ -150,7 +161,7 @@ fn a_file_that_contradicts_itself_is_refused() {
     assert!(matches!(refuse(r#""name":"30+""#, r#""name":"40+""#), Name { .. }));
     assert!(matches!(refuse(r#""min_group":2"#, r#""min_group":3"#), Small { size: 2, .. }));
     assert!(matches!(refuse("predicted_decade", "none"), Ungrouped(2)));
-    assert!(matches!(refuse(r#""format":1"#, r#""format":2"#), Format(2)));
+    assert!(matches!(refuse(r#""format":2"#, r#""format":1"#), Format(1)));
     let groups = &json[json.find(r#"{"name""#).unwrap()..json.len() - 2];
     assert!(matches!(refuse(groups, ""), Empty));
 
@@ -166,7 +177,7 @@ fn a_file_that_contradicts_itself_is_refused() {
 }
 
 fn any_spec() -> impl Strategy<Value = CalibrationSpec> {
-    let grouping = prop::sample::select(vec![Grouping::None, Grouping::PredictedDecade]);
+    let grouping = prop::sample::select(Grouping::ALL.to_vec());
     (prop::sample::select(Score::ALL.to_vec()), grouping, 0..20_usize)
         .prop_map(|(score, grouping, min_group)| CalibrationSpec { score, grouping, min_group })
 }
@@ -176,6 +187,15 @@ fn any_rows() -> impl Strategy<Value = Vec<(f64, f64, f64)>> {
     let row = (0.0..=116.0_f64, 0.0..30.0_f64, 0..117_i32)
         .prop_map(|(mean, sigma, truth)| (mean, sigma, f64::from(truth)));
     prop::collection::vec(row, 1..150)
+}
+
+/// Whether a row was counted in a group.
+fn is_in(calibration: &Calibration, group: &CalibratedGroup, row: &Prediction, truth: f64) -> bool {
+    if calibration.spec().grouping == Grouping::TrueDecade {
+        let Group { from, to, .. } = group.group;
+        return from <= truth && (truth < to || to == 116.0);
+    }
+    calibration.group_of(row) == Some(group)
 }
 
 proptest! {
@@ -213,7 +233,8 @@ proptest! {
         prop_assert!(0.0 <= interval.lower);
         prop_assert!(interval.lower <= interval.upper);
         prop_assert!(interval.upper <= 116.0);
-        prop_assert!(interval.sufficient || (interval.lower, interval.upper) == (0.0, 116.0));
+        let everything = (interval.lower, interval.upper) == (0.0, 116.0);
+        prop_assert!(interval.sufficient || everything || spec.grouping == Grouping::TrueDecade);
     }
 
     #[test]
@@ -241,7 +262,7 @@ proptest! {
             let covered = rows
                 .iter()
                 .map(|&(mean, sigma, truth)| (prediction(mean, sigma), truth))
-                .filter(|(prediction, _)| calibration.group_of(prediction) == group)
+                .filter(|(prediction, truth)| is_in(&calibration, group, prediction, *truth))
                 .filter(|(prediction, truth)| {
                     let interval = calibration.interval(prediction, Coverage::DEFAULT);
                     interval.lower <= *truth && *truth <= interval.upper

@@ -4,6 +4,8 @@
 //! `interval(prediction, threshold)`, the ages whose score is at most the threshold.
 
 mod absolute;
+mod quantile;
+mod shortest_window;
 mod sigma;
 mod square_root;
 
@@ -12,7 +14,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Prediction;
+use crate::{Part, Prediction};
 
 pub use sigma::SIGMA_OFFSET;
 
@@ -27,6 +29,11 @@ pub enum Score {
     SquareRoot,
     /// |y − ŷ| / (σ + β): wider where the predictor is unsure. β is [`SIGMA_OFFSET`].
     Sigma,
+    /// max(q₁₀ − y, y − q₉₀): asymmetric. Needs the distribution.
+    Quantile,
+    /// The mass of the shortest window of whole years that holds y: asymmetric, narrowest here.
+    /// Needs the distribution.
+    ShortestWindow,
 }
 
 /// A name that is not one of the scores.
@@ -36,14 +43,26 @@ pub struct UnknownScore(pub String);
 
 impl Score {
     /// Every score, in the order in which tables show them.
-    pub const ALL: [Self; 3] = [Self::Absolute, Self::SquareRoot, Self::Sigma];
+    pub const ALL: [Self; 5] =
+        [Self::Absolute, Self::SquareRoot, Self::Sigma, Self::Quantile, Self::ShortestWindow];
 
-    /// The score of the true age `truth` (years); the greater, the stranger.
+    /// What it needs beyond a mean and a sigma.
+    pub fn needs(self) -> Option<Part> {
+        match self {
+            Self::Absolute | Self::SquareRoot | Self::Sigma => None,
+            Self::Quantile | Self::ShortestWindow => Some(Part::Distribution),
+        }
+    }
+
+    /// The score of the true age `truth` (years); the greater, the stranger. Infinite where the
+    /// prediction lacks what the score [`needs`](Self::needs).
     pub fn of(self, prediction: &Prediction, truth: f64) -> f64 {
         match self {
             Self::Absolute => absolute::of(prediction, truth),
             Self::SquareRoot => square_root::of(prediction, truth),
             Self::Sigma => sigma::of(prediction, truth),
+            Self::Quantile => quantile::of(prediction, truth),
+            Self::ShortestWindow => shortest_window::of(prediction, truth),
         }
     }
 
@@ -57,6 +76,8 @@ impl Score {
             Self::Absolute => absolute::interval(prediction, threshold),
             Self::SquareRoot => square_root::interval(prediction, threshold),
             Self::Sigma => sigma::interval(prediction, threshold),
+            Self::Quantile => quantile::interval(prediction, threshold),
+            Self::ShortestWindow => shortest_window::interval(prediction, threshold),
         }
     }
 
@@ -66,6 +87,8 @@ impl Score {
             Self::Absolute => "absolute",
             Self::SquareRoot => "square-root",
             Self::Sigma => "sigma",
+            Self::Quantile => "quantile",
+            Self::ShortestWindow => "shortest-window",
         }
     }
 }
@@ -99,6 +122,14 @@ fn around(mean: f64, scale: f64, threshold: f64) -> (f64, f64) {
     ((mean - radius).next_down(), (mean + radius).next_up())
 }
 
+/// lower − threshold to upper + threshold, rounded outwards.
+fn outwards(lower: f64, upper: f64, threshold: f64) -> (f64, f64) {
+    // The difference that made the threshold and the sum here are each off by half a place of
+    // the greatest number in them.
+    let margin = |end: f64| (end.abs() + threshold.abs()) * f64::EPSILON;
+    ((lower - threshold) - margin(lower), (upper + threshold) + margin(upper))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +146,8 @@ mod tests {
         }
         assert!("Absolute".parse::<Score>().is_err());
         let json = serde_json::to_string(&Score::ALL).unwrap();
-        assert_eq!(json, r#"["absolute","square_root","sigma"]"#);
+        let names = r#"["absolute","square_root","sigma","quantile","shortest_window"]"#;
+        assert_eq!(json, names);
     }
 
     #[test]
@@ -127,27 +159,54 @@ mod tests {
         }
     }
 
+    #[test]
+    fn without_its_distribution_nothing_is_inside_and_nothing_is_left_out() {
+        let prediction = Prediction::new(30.0, 4.0).unwrap();
+        for score in Score::ALL.into_iter().filter(|score| score.needs().is_some()) {
+            assert_eq!(score.of(&prediction, 30.0), f64::INFINITY);
+            assert_eq!(score.interval(&prediction, 0.5), (f64::NEG_INFINITY, f64::INFINITY));
+        }
+    }
+
+    /// One or two peaks, wide or narrow, on as many bins as there are ages.
+    fn any_prediction() -> impl Strategy<Value = Prediction> {
+        let peak = || (0.0..116.0_f64, 0.3..20.0_f64, 0.05..1.0_f64);
+        (peak(), peak()).prop_map(|peaks| {
+            let height = |age: f64, (mean, sigma, weight): (f64, f64, f64)| {
+                weight * (-((age - mean) / sigma).powi(2) / 2.0).exp()
+            };
+            let weight = |age| height(age, peaks.0) + height(age, peaks.1) + 1e-9;
+            let weights: Vec<f64> = (0..117).map(|age| weight(f64::from(age))).collect();
+            let sum: f64 = weights.iter().sum();
+            let p: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+            Prediction::from_distribution(&p).unwrap()
+        })
+    }
+
     proptest! {
         /// The heart of the guarantee: covered exactly when the score is at most the threshold.
         #[test]
         fn an_interval_holds_the_ages_whose_score_is_at_most_the_threshold(
             score in any_score(),
-            mean in 0.0..116.0_f64,
-            sigma in 0.0..40.0_f64,
+            prediction in any_prediction(),
             truth in 0..117_i32,
-            threshold in 0.0..20.0_f64,
+            half in any::<bool>(),
+            share in 0.0..1.0_f64,
         ) {
-            let prediction = Prediction::new(mean, sigma).unwrap();
-            let truth = f64::from(truth);
+            let truth = (f64::from(truth) + if half { 0.5 } else { 0.0 }).min(116.0);
             let value = score.of(&prediction, truth);
 
             let (lower, upper) = score.interval(&prediction, value);
             prop_assert!(lower <= truth && truth <= upper, "{truth} not in {lower}..{upper}");
 
+            // Thresholds below and above it, within the score's own range.
+            let threshold = if score == Score::ShortestWindow { share } else { share * 20.0 };
             let (lower, upper) = score.interval(&prediction, threshold);
             prop_assert!(lower <= upper);
             let covered = lower <= truth && truth <= upper;
-            if (value - threshold).abs() > 1e-9 {
+            // A window is never smaller than the most probable year.
+            let least = score == Score::ShortestWindow && lower == upper;
+            if (value - threshold).abs() > 1e-9 && !least {
                 prop_assert_eq!(covered, value <= threshold);
             }
         }

@@ -1,0 +1,135 @@
+//! Intervals at one level.
+
+use super::Calibration;
+use crate::group::Axis;
+use crate::{Coverage, Prediction};
+
+/// What an interval of [`Grouping::TrueDecade`](crate::Grouping::TrueDecade) names as its group:
+/// it was made from all of them.
+const EVERY_TRUE_DECADE: &str = "true decades";
+
+/// The ages that contain the truth with a given probability, and where that is known from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Interval {
+    /// The least age inside, in years.
+    pub lower: f64,
+    /// The greatest age inside, in years.
+    pub upper: f64,
+    /// The level that was asked for.
+    pub coverage: Coverage,
+    /// The name of the group that the prediction fell into.
+    pub group: String,
+    /// How many calibration members that group has; the smallest group's where all were used.
+    pub group_size: usize,
+    /// False when a group is too small for this level: the interval is then the whole support, or
+    /// holds that group's whole decade where groups go by true age.
+    pub sufficient: bool,
+}
+
+/// [`Interval`] without words, for a million of them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// The least age inside, in years.
+    pub lower: f64,
+    /// The greatest age inside, in years.
+    pub upper: f64,
+    /// The position of its group; none when it has none or was made from all.
+    pub group: Option<usize>,
+    /// As in [`Interval`].
+    pub sufficient: bool,
+}
+
+/// A calibration's thresholds at one level.
+#[derive(Debug, Clone)]
+pub struct AtLevel<'a> {
+    calibration: &'a Calibration,
+    coverage: Coverage,
+    /// One for each group.
+    thresholds: Vec<Option<f64>>,
+}
+
+impl<'a> AtLevel<'a> {
+    pub(super) fn new(calibration: &'a Calibration, coverage: Coverage) -> Self {
+        let thresholds = calibration.groups.iter().map(|group| group.threshold(coverage)).collect();
+        Self { calibration, coverage, thresholds }
+    }
+
+    /// The interval, in words.
+    pub fn interval(&self, prediction: &Prediction) -> Interval {
+        let Bounds { lower, upper, group, sufficient } = self.bounds(prediction);
+        let groups = &self.calibration.groups;
+        let (group, group_size) = match group.and_then(|group| groups.get(group)) {
+            Some(group) => (group.group.name.clone(), group.scores.len()),
+            None if self.is_by_true_age() => {
+                let least = groups.iter().map(|group| group.scores.len()).min();
+                (EVERY_TRUE_DECADE.to_owned(), least.unwrap_or_default())
+            }
+            None => {
+                let slice = self.calibration.spec.grouping.slice(prediction);
+                (slice.map(|slice| slice.to_string()).unwrap_or_default(), 0)
+            }
+        };
+        Interval { lower, upper, coverage: self.coverage, group, group_size, sufficient }
+    }
+
+    /// The interval's numbers.
+    pub fn bounds(&self, prediction: &Prediction) -> Bounds {
+        let calibration = self.calibration;
+        let support = calibration.support;
+        let everything = Bounds {
+            lower: support.lower(),
+            upper: support.upper(),
+            group: None,
+            sufficient: false,
+        };
+        if calibration.lacks(prediction).is_some() {
+            return everything;
+        }
+        let (ends, group, sufficient) = if self.is_by_true_age() {
+            (self.hull(prediction), None, self.thresholds.iter().all(Option::is_some))
+        } else {
+            let Some(place) = calibration.place(prediction) else { return everything };
+            let Some(threshold) = self.thresholds[place] else {
+                return Bounds { group: Some(place), ..everything };
+            };
+            let ends = calibration.spec.score.interval(prediction, threshold);
+            (ends, Some(place), true)
+        };
+        // With the prediction inside, an interval is never empty.
+        let mean = support.clamp(prediction.mean());
+        Bounds {
+            lower: support.clamp(ends.0).min(mean),
+            upper: support.clamp(ends.1).max(mean),
+            group,
+            sufficient,
+        }
+    }
+
+    fn is_by_true_age(&self) -> bool {
+        self.calibration.spec.grouping.axis() == Some(Axis::True)
+    }
+
+    /// The hull of { y : s(x, y) ≤ threshold of y's own decade }: in each decade the part of the
+    /// score's interval that lies in it. No decade may have one; the ends are then reversed.
+    fn hull(&self, prediction: &Prediction) -> (f64, f64) {
+        let calibration = self.calibration;
+        let last = calibration.groups.len() - 1;
+        let (mut lower, mut upper) = (f64::INFINITY, f64::NEG_INFINITY);
+        for (index, (group, threshold)) in
+            calibration.groups.iter().zip(&self.thresholds).enumerate()
+        {
+            let (from, to) = (group.group.from, group.group.to);
+            // A decade ends just before the next begins.
+            let to = if index == last { to } else { to.next_down() };
+            let (first, after) = match threshold {
+                Some(threshold) => calibration.spec.score.interval(prediction, *threshold),
+                None => (from, to),
+            };
+            let (first, after) = (first.max(from), after.min(to));
+            if first <= after {
+                (lower, upper) = (lower.min(first), upper.max(after));
+            }
+        }
+        (lower, upper)
+    }
+}
