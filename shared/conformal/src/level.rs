@@ -72,6 +72,12 @@ impl Coverage {
         Ok(Self { numerator: numerator / divisor, denominator: denominator / divisor })
     }
 
+    /// 1 − level, exactly: the miscoverage of a coverage and the coverage of a miscoverage.
+    #[must_use]
+    pub fn complement(self) -> Self {
+        Self { numerator: self.denominator - self.numerator, ..self }
+    }
+
     /// The nearest `f64`, to show or to compare with an observed share; never to compute a rank.
     pub fn as_f64(self) -> f64 {
         self.numerator as f64 / self.denominator as f64

@@ -23,10 +23,16 @@
 //!
 //! * [`Document`]: a calibration with the model and split it was made from, named by its hash.
 //!
+//! * [`Marks`]: "at least T?", with a certified rate of wrong passes; [`GenderSets`]: which genders
+//!   cannot be ruled out.
+//!
+//! * [`AdaptiveLevel`], [`Exchangeability`], [`Shifted`]: after deployment, when the faces change.
+//!
 //! * [`clopper_pearson`] and [`beta_coverage_bounds`]: how far an observed coverage may stray by
 //!   chance.
 //!
-//! * [`CoverageTable`]: coverage and width of intervals on data they were not fitted on.
+//! * [`CoverageTable`]: coverage and width of intervals on data they were not fitted on; and
+//!   diagnostics of what it may hide: [`worst_slab`], [`size_stratified`], [`calibration_curve`].
 //!
 //! ```
 //! use agespan_conformal::{
@@ -48,25 +54,35 @@
 //! # Ok::<(), agespan_conformal::FitError>(())
 //! ```
 
+mod age_check;
 mod binomial;
 mod calibration;
+mod diagnostics;
 mod document;
 mod evaluate;
+mod gender_set;
 mod group;
 mod level;
 mod prediction;
 mod score;
+mod shift;
 mod support;
 
+pub use age_check::{AgeCheckError, Decision, Marks, Person, YearRate, least_people};
 pub use binomial::{beta_coverage_bounds, clopper_pearson};
 pub use calibration::{
     ArtifactError, AtLevel, Bounds, CalibratedGroup, Calibration, CalibrationSpec, FORMAT,
     FitError, Fitting, Interval, InvalidCalibration,
 };
+pub use diagnostics::{Diagnosed, Slab, calibration_curve, size_stratified, worst_slab};
 pub use document::{Document, DocumentError};
 pub use evaluate::{CoverageRow, CoverageTable, EvaluateError, Outcome};
+pub use gender_set::{GenderSet, GenderSets};
 pub use group::{Group, Grouping, MIN_GROUP, Slice, UnknownGrouping};
 pub use level::{Coverage, LevelError, least_calibration_size, rank};
 pub use prediction::{Part, Prediction, PredictionError};
 pub use score::{SIGMA_OFFSET, Score, UnknownScore};
+pub use shift::{
+    AdaptiveLevel, DomainClassifier, Exchangeability, ShiftError, Shifted, ShiftedInterval,
+};
 pub use support::{AgeSupport, SupportError};

@@ -135,6 +135,36 @@ fn every_group_keeps_its_promise_for_every_score() {
     }
 }
 
+/// In the true-age form every true decade is covered, whoever is in it, which groups of predicted
+/// age do not promise.
+#[test]
+fn the_true_age_form_covers_every_true_decade() {
+    let mut rng = ChaCha8Rng::seed_from_u64(61);
+    let support = AgeSupport::default();
+    let decades = [0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0];
+    for score in Score::ALL {
+        let spec =
+            CalibrationSpec { min_group: 40, ..CalibrationSpec::new(score, Grouping::TrueDecade) };
+        let mut seen = BTreeMap::<u32, (f64, f64)>::new();
+        for _ in 0..1000 {
+            let rows: Vec<_> = (0..800).map(|_| face(&mut rng, &decades)).collect();
+            let calibration = Calibration::fit(spec, support, rows).expect("rows");
+            for _ in 0..FACES {
+                let (prediction, truth) = face(&mut rng, &decades);
+                let interval = calibration.interval(&prediction, Coverage::DEFAULT);
+                let entry = seen.entry((truth / 10.0) as u32).or_default();
+                entry.0 += f64::from(u8::from(interval.lower <= truth && truth <= interval.upper));
+                entry.1 += 1.0;
+            }
+        }
+        // Those beyond are so few that they share a group, and a promise, with the sixties.
+        for (decade, (covered, faces)) in seen.range(..=5) {
+            let tolerance = 4.0 * (0.09 / faces).sqrt();
+            assert!(covered / faces > 0.9 - tolerance, "{score} {decade}0s: {}", covered / faces);
+        }
+    }
+}
+
 /// What the groups are for: one threshold for all leaves the old uncovered.
 #[test]
 fn without_groups_the_old_are_covered_less() {
