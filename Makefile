@@ -1,8 +1,9 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check
+.PHONY: help setup build demo test check path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
-agespan := $(cache)/target/release/agespan
+# Written by setup, so it is looked up when it is used.
+programs = $(shell cat .cargo/target 2>/dev/null)/release
 backbone := $(cache)/weights/imagenet-mobilenet-v2.safetensors
 
 help: ## What can be made
@@ -13,10 +14,13 @@ setup: ## Install what is missing: redis-server, libtorch, ImageNet weights, car
 
 build: setup ## Build the agespan binary
 	cargo build --release --workspace --bins
-	@echo "Built $(agespan)"
+	@echo "Built $(programs)/agespan"
 
 demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
-	@$(agespan) demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
+	@$(programs)/agespan demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
+
+path: ## The folder of the programs and tools, for PATH
+	@echo $(programs):$(cache)/python/bin
 
 test: build ## Install what is missing and run every test; DATA=utkface.zip adds those on real faces
 	cargo test --doc --release --workspace

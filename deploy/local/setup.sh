@@ -33,6 +33,22 @@ install_redis() {
   fi
 }
 
+# A target folder for each checkout: in a shared one cargo takes the newer build of another checkout
+# for this one's. That of a checkout which is gone is taken over, for its dependencies.
+choose_target() {
+  local name folder
+  name=$(printf %s "$root" | sha256sum | cut -c1-12)
+  target="$cache/targets/$name"
+  mkdir -p "$cache/targets"
+  for folder in "$cache"/targets/*; do
+    if [ -f "$folder/checkout" ] && ! [ -d "$(cat "$folder/checkout")" ]; then
+      if [ -d "$target" ]; then rm -rf "$folder"; else mv "$folder" "$target"; fi
+    fi
+  done
+  mkdir -p "$target"
+  printf %s "$root" >"$target/checkout"
+}
+
 # cargo cannot expand a home directory in its configuration, hence a written file. The rpath frees
 # everybody from LD_LIBRARY_PATH.
 configure_cargo() {
@@ -46,7 +62,7 @@ AGESPAN_TEST_TOOLS = "$cache/python/bin"
 # Threads of libgomp that spin while they wait starve every other process.
 OMP_WAIT_POLICY = "PASSIVE"
 [build]
-target-dir = "$cache/target"
+target-dir = "$target"
 rustflags = ["-C", "link-arg=-Wl,-rpath,$libtorch/lib"]
 CONFIG
 )
@@ -54,6 +70,7 @@ CONFIG
   say "telling cargo where libtorch is"
   mkdir -p "$root/.cargo"
   printf '%s\n' "$wanted" >"$file"
+  printf '%s\n' "$target" >"$root/.cargo/target"
 }
 
 install_nextest() {
@@ -76,6 +93,7 @@ echo "Setting up:"
 install_redis
 python3 "$here/libtorch.py"
 python3 "$here/imagenet.py"
+choose_target
 configure_cargo
 install_nextest
 install_python_tools

@@ -8,10 +8,12 @@ use prost::Message;
 
 #[expect(clippy::disallowed_methods, reason = "cargo speaks to build scripts by environment")]
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    // Cargo runs this in the package's folder. A path that was compiled in would be another
+    // checkout's when two share a target folder.
+    let root = Path::new("../../proto");
     println!("cargo:rerun-if-changed={}", root.display());
     let mut files = Vec::new();
-    find(&root, &mut files)?;
+    find(root, &mut files)?;
     files.sort();
 
     let descriptors = protox::compile(files, [root])?;

@@ -3,6 +3,10 @@
 //! Work waits in a bounded queue. The thread takes one piece, then whatever else is there, up to a
 //! full batch: nobody waits for company when the model is idle, and batches grow by themselves
 //! while it is busy.
+//!
+//! libtorch sums in another order for another batch size, so that the last digits of an answer
+//! depend on its company. Faces that are sent together stay by themselves, which makes a
+//! calibration or an evaluation the same bytes each time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -12,7 +16,7 @@ use agespan_models::{AgeNet, Heads, InputSpec, Learning, WeightsError, weights};
 use tokio::sync::{mpsc, oneshot};
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
-const MAX_BATCH: usize = 32;
+pub const MAX_BATCH: usize = 32;
 
 /// What the model says of one face.
 #[derive(Clone, Debug)]
@@ -33,7 +37,7 @@ pub enum Admission {
 }
 
 /// Why there is no output.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
     /// The queue is full.
@@ -48,8 +52,10 @@ pub enum EngineError {
 }
 
 struct Work {
-    pixels: Vec<u8>,
-    answer: oneshot::Sender<Option<Output>>,
+    faces: Vec<Vec<u8>>,
+    /// Whether faces of others may be in the same batch.
+    together: bool,
+    answer: oneshot::Sender<Option<Vec<Output>>>,
 }
 
 /// A loaded model, reached through its queue. The thread ends with the last handle.
@@ -93,8 +99,26 @@ impl Engine {
         pixels: Vec<u8>,
         admission: Admission,
     ) -> Result<Output, EngineError> {
+        let mut outputs = self.ask(vec![pixels], true, admission).await?;
+        outputs.pop().ok_or(EngineError::Failed)
+    }
+
+    /// Asks the model about up to [`MAX_BATCH`] faces in a batch of their own.
+    ///
+    /// # Errors
+    /// When the model failed.
+    pub async fn estimate_batch(&self, faces: Vec<Vec<u8>>) -> Result<Vec<Output>, EngineError> {
+        self.ask(faces, false, Admission::Wait).await
+    }
+
+    async fn ask(
+        &self,
+        faces: Vec<Vec<u8>>,
+        together: bool,
+        admission: Admission,
+    ) -> Result<Vec<Output>, EngineError> {
         let (answer, output) = oneshot::channel();
-        let work = Work { pixels, answer };
+        let work = Work { faces, together, answer };
         match admission {
             Admission::Refuse => self.queue.try_send(work).map_err(|error| match error {
                 mpsc::error::TrySendError::Full(_) => EngineError::Full,
@@ -107,11 +131,18 @@ impl Engine {
 }
 
 fn run(net: &AgeNet, input: InputSpec, mut queue: mpsc::Receiver<Work>) {
-    while let Some(first) = queue.blocking_recv() {
+    let mut next = None;
+    while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
         let mut batch = vec![first];
-        while batch.len() < MAX_BATCH {
-            let Ok(next) = queue.try_recv() else { break };
-            batch.push(next);
+        while batch[0].together && batch.len() < MAX_BATCH {
+            match queue.try_recv() {
+                Ok(work) if work.together => batch.push(work),
+                Ok(work) => {
+                    next = Some(work);
+                    break;
+                }
+                Err(_) => break,
+            }
         }
         // Whoever has gone away is not worked for.
         batch.retain(|work| !work.answer.is_closed());
@@ -122,16 +153,17 @@ fn run(net: &AgeNet, input: InputSpec, mut queue: mpsc::Receiver<Work>) {
 }
 
 fn answer(net: &AgeNet, input: InputSpec, batch: Vec<Work>) {
-    let pixels: Vec<u8> = batch.iter().flat_map(|work| work.pixels.iter().copied()).collect();
+    let faces = batch.iter().flat_map(|work| &work.faces);
+    let pixels: Vec<u8> = faces.flatten().copied().collect();
     // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
     let outputs = catch_unwind(AssertUnwindSafe(|| forward(net, input, &pixels)));
-    let mut outputs = outputs.unwrap_or_else(|_| {
-        tracing::error!(size = batch.len(), "a forward pass failed");
-        Vec::new()
-    });
-    outputs.reverse();
+    let mut outputs = outputs
+        .inspect_err(|_| tracing::error!(size = batch.len(), "a forward pass failed"))
+        .unwrap_or_default()
+        .into_iter();
     for work in batch {
-        let _ = work.answer.send(outputs.pop());
+        let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
+        let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));
     }
 }
 
@@ -176,6 +208,29 @@ mod tests {
             assert!((left - right).abs() < 1e-5);
         }
         assert!((alone.distribution.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+    }
+
+    #[tokio::test]
+    async fn faces_sent_together_are_answered_in_order_and_always_the_same() {
+        let engine = engine(64);
+        let face = |shade: u8| vec![shade; engine.input().crop_bytes()];
+        let faces: Vec<_> = (0..20u8).map(|i| face(i * 10)).collect();
+        let alone = engine.estimate_batch(faces.clone()).await.unwrap();
+        let company = (0..9u8).map(|i| engine.estimate(face(i), Admission::Wait));
+        let (again, company) = futures_util::future::join(
+            engine.estimate_batch(faces),
+            futures_util::future::join_all(company),
+        )
+        .await;
+        assert!(company.iter().all(Result::is_ok));
+        let bits = |outputs: &[Output]| -> Vec<Vec<f32>> {
+            outputs.iter().map(|output| output.distribution.clone()).collect()
+        };
+        assert_eq!(bits(&again.unwrap()), bits(&alone));
+        let single = engine.estimate(face(70), Admission::Refuse).await.unwrap();
+        for (left, right) in single.distribution.iter().zip(&alone[7].distribution) {
+            assert!((left - right).abs() < 1e-5);
+        }
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -1,14 +1,18 @@
 //! One photo's way: decode, model, calibration.
 
+use std::pin::pin;
 use std::sync::Arc;
 
-use agespan_conformal::{Coverage, Interval, Prediction, PredictionError};
+use agespan_conformal::{
+    AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
+};
 use agespan_imaging::ImagingError;
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt};
 
 use crate::calibrations::Active;
 use crate::decoder::Decoded;
-use crate::engine::{Admission, EngineError, Output};
+use crate::engine::{Admission, EngineError, MAX_BATCH, Output};
 use crate::model::{LoadError, Loaded, Models};
 use crate::{Calibrations, Decoder};
 
@@ -46,6 +50,8 @@ pub struct FaceEstimate {
     pub probability_female: f64,
     /// Whether that reaches the model's threshold.
     pub female: bool,
+    /// The genders that cannot be ruled out; none without a calibration.
+    pub gender_set: Option<GenderSet>,
     /// Probabilities of the ages in completed years.
     pub distribution: Vec<f32>,
 }
@@ -65,12 +71,38 @@ pub enum EstimateError {
     Prediction(#[from] PredictionError),
 }
 
+/// Why an age cannot be checked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Nothing certifies it.
+    #[error("{0} has no active calibration; calibrate it first")]
+    NotCalibrated(String),
+    /// Too few people certify it.
+    #[error(transparent)]
+    Marks(#[from] AgeCheckError),
+}
+
 /// Answers requests.
 #[derive(Debug)]
 pub struct Estimator {
     models: Models,
     calibrations: Calibrations,
     decoder: Decoder,
+}
+
+impl Session {
+    /// Where estimates are divided for "at least `age`?" at this rate of wrong answers.
+    ///
+    /// # Errors
+    /// When the model has no calibration, or one of too few people.
+    pub fn marks(&self, age: u32, rate: Coverage) -> Result<Marks, CheckError> {
+        let calibration = self
+            .calibration
+            .as_ref()
+            .ok_or_else(|| CheckError::NotCalibrated(format!("models/{}", self.model.record.id)))?;
+        Ok(Marks::new(&calibration.document.people, age, rate)?)
+    }
 }
 
 impl Estimator {
@@ -108,22 +140,84 @@ impl Estimator {
         options: Options,
     ) -> Result<FaceEstimate, EstimateError> {
         let engine = &session.model.engine;
-        let Decoded { width, height, pixels } = self.decoder.decode(image, engine.input()).await?;
-        let Output { distribution, probability_female } =
-            engine.estimate(pixels, options.admission).await?;
+        let photo = self.decoder.decode(image, engine.input()).await?;
+        let output = engine.estimate(photo.pixels, options.admission).await?;
+        session.judge((photo.width, photo.height), output, options.coverage)
+    }
+
+    /// Estimates several, waiting while the model is busy. The same photos give the same bytes. A
+    /// photo that cannot be used does not spoil the others.
+    pub async fn estimate_all(
+        &self,
+        session: &Session,
+        images: Vec<Bytes>,
+        coverage: Coverage,
+    ) -> Vec<Result<FaceEstimate, EstimateError>> {
+        let engine = &session.model.engine;
+        let decoded = stream::iter(images)
+            .map(|image| self.decoder.decode(image, engine.input()))
+            .buffered(MAX_BATCH);
+        let mut batches = pin!(decoded.chunks(MAX_BATCH));
+        let mut answers = Vec::new();
+        while let Some(batch) = batches.next().await {
+            answers.extend(estimate_batch(session, batch, coverage).await);
+        }
+        answers
+    }
+}
+
+async fn estimate_batch(
+    session: &Session,
+    batch: Vec<Result<Decoded, ImagingError>>,
+    coverage: Coverage,
+) -> Vec<Result<FaceEstimate, EstimateError>> {
+    let (mut faces, mut photos) = (Vec::new(), Vec::new());
+    for photo in batch {
+        photos.push(photo.map(|photo| {
+            faces.push(photo.pixels);
+            (photo.width, photo.height)
+        }));
+    }
+    let mut outputs = match faces.is_empty() {
+        true => Ok(Vec::new().into_iter()),
+        false => session.model.engine.estimate_batch(faces).await.map(Vec::into_iter),
+    };
+    let mut answer = |photo: Result<(u32, u32), ImagingError>| {
+        let size = photo?;
+        let output = match &mut outputs {
+            Ok(outputs) => outputs.next().ok_or(EngineError::Failed)?,
+            Err(error) => return Err(error.clone().into()),
+        };
+        session.judge(size, output, coverage)
+    };
+    photos.into_iter().map(&mut answer).collect()
+}
+
+impl Session {
+    /// What the model's answer means by the active calibration.
+    fn judge(
+        &self,
+        (width, height): (u32, u32),
+        output: Output,
+        coverage: Coverage,
+    ) -> Result<FaceEstimate, EstimateError> {
+        let Output { distribution, probability_female } = output;
         let probabilities: Vec<f64> = distribution.iter().map(|&p| f64::from(p)).collect();
-        let prediction = Prediction::from_distribution(&probabilities)?;
-        let interval = session.calibration.as_ref().map(|calibration| {
-            calibration.document.calibration.interval(&prediction, options.coverage)
-        });
-        let threshold = session.model.record.card.validation.gender_threshold;
+        let female = probability_female >= self.model.record.card.validation.gender_threshold;
+        let prediction = Prediction::from_distribution(&probabilities)?.with_gender(female);
+        let document = self.calibration.as_ref().map(|active| &active.document);
+        let interval =
+            document.map(|document| document.calibration.interval(&prediction, coverage));
+        let gender_set =
+            document.map(|document| document.genders.set(probability_female, coverage));
         Ok(FaceEstimate {
             width,
             height,
             prediction,
             interval,
             probability_female,
-            female: probability_female >= threshold,
+            female,
+            gender_set,
             distribution,
         })
     }

@@ -33,7 +33,7 @@ use agespan_service::{Component, Platform};
 pub use calibrations::Calibrations;
 pub use config::Config;
 pub use decoder::Decoder;
-pub use estimator::{EstimateError, Estimator, FaceEstimate, Options, Session};
+pub use estimator::{CheckError, EstimateError, Estimator, FaceEstimate, Options, Session};
 
 /// Kind of the jobs that train.
 pub(crate) const TRAIN_KIND: &str = "train-model";

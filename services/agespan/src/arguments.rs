@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Up(Box<Up>),
     /// Estimate the age of the face in each photo.
     Predict(Predict),
+    /// Is the person in each photo at least so old? PASS, FAIL or CHALLENGE, certified.
+    Verify(Verify),
     /// Import and look at data sets.
     #[command(subcommand)]
     Dataset(Dataset),
@@ -82,6 +84,25 @@ pub(crate) struct Predict {
     /// Which faces.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) faces: Faces,
+    /// The model to ask, models/ID [default: the active one].
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Folder with the models and calibrations, when no server is named.
+    #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Photos, or folders of photos; each shows one face that fills most of it.
+    #[arg(required = true)]
+    pub(crate) photos: Vec<PathBuf>,
+    /// The age in years, 1 to 100.
+    #[arg(long)]
+    pub(crate) at_least: u32,
+    /// Greatest share of younger people who may pass.
+    #[arg(long, default_value_t = 0.01)]
+    pub(crate) false_pass_rate: f64,
     /// The model to ask, models/ID [default: the active one].
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -163,6 +184,9 @@ pub(crate) struct Calibrate {
     /// How errors are measured.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) score: Score,
+    /// Which faces share a threshold.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) grouping: Grouping,
     /// Do not put it to use yet.
     #[arg(long)]
     pub(crate) no_activate: bool,
@@ -175,8 +199,25 @@ pub(crate) enum Score {
     /// Wider for older faces, as in the original study.
     SquareRoot,
     /// Wider where the model doubts.
-    #[default]
     Sigma,
+    /// Around the middle of the predicted distribution, asymmetric.
+    Quantile,
+    /// The shortest window of the predicted distribution, asymmetric: the narrowest.
+    #[default]
+    ShortestWindow,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Grouping {
+    None,
+    #[default]
+    PredictedDecade,
+    PredictedGender,
+    PredictedDecadeAndGender,
+    /// Covers every decade of the true age; wider.
+    TrueDecade,
+    /// By the `group` column of predictions that you bring.
+    Label,
 }
 
 #[derive(Subcommand)]
@@ -196,6 +237,27 @@ pub(crate) enum Evaluate {
         #[arg(long, value_enum, default_value_t)]
         split: Split,
     },
+    /// All nonconformity scores side by side: which makes the narrowest intervals?
+    Scores(Scores),
+}
+
+#[derive(Args)]
+pub(crate) struct Scores {
+    /// The data set; its calibration split is fitted on.
+    #[arg(long)]
+    pub(crate) dataset: String,
+    /// The model [default: the active one].
+    #[arg(long, default_value = "")]
+    pub(crate) model: String,
+    /// Coverage of the intervals.
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) coverage: f64,
+    /// The split that is measured. Choose by validation, report by test.
+    #[arg(long, value_enum, default_value = "validation")]
+    pub(crate) split: Split,
+    /// Which faces share a threshold.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) grouping: Grouping,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -75,7 +75,7 @@ pub use calibration::{
     FitError, Fitting, Interval, InvalidCalibration,
 };
 pub use diagnostics::{Diagnosed, Slab, calibration_curve, size_stratified, worst_slab};
-pub use document::{Document, DocumentError};
+pub use document::{Document, DocumentError, DocumentFitting, Row};
 pub use evaluate::{CoverageRow, CoverageTable, EvaluateError, Outcome};
 pub use gender_set::{GenderSet, GenderSets};
 pub use group::{Group, Grouping, MIN_GROUP, Slice, UnknownGrouping};

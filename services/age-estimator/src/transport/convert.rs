@@ -1,5 +1,6 @@
 //! Between the protocol's words and the domain's.
 
+use agespan_conformal::GenderSet;
 use agespan_imaging::ImagingError;
 use agespan_models::Heads;
 use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
@@ -26,14 +27,21 @@ pub(super) fn faces(selection: i32) -> Result<(), Status> {
 }
 
 pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
+    let r#box = whole(&face);
     let interval = face.interval.map(interval_to_proto);
     let interval_status =
         interval.as_ref().map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
     let gender = if face.female { Gender::Female } else { Gender::Male };
     let distribution =
         with_distribution.then_some(AgeDistribution { probabilities: face.distribution });
+    let gender_set = match face.gender_set {
+        None => vec![],
+        Some(GenderSet { female: true, male: false }) => vec![Gender::Female.into()],
+        Some(GenderSet { female: false, male: true }) => vec![Gender::Male.into()],
+        Some(_) => vec![Gender::Female.into(), Gender::Male.into()],
+    };
     proto::FaceEstimate {
-        r#box: Some(proto::BoundingBox { left: 0, top: 0, width: face.width, height: face.height }),
+        r#box: Some(r#box),
         age: face.prediction.mean(),
         sigma: face.prediction.sigma(),
         interval,
@@ -41,7 +49,13 @@ pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEs
         probability_female: face.probability_female,
         gender: gender.into(),
         distribution,
+        gender_set,
     }
+}
+
+/// The box of a photo that is one face.
+pub(super) fn whole(face: &FaceEstimate) -> proto::BoundingBox {
+    proto::BoundingBox { left: 0, top: 0, width: face.width, height: face.height }
 }
 
 pub(super) fn estimate_error(error: EstimateError) -> Status {

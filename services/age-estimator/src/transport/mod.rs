@@ -2,9 +2,11 @@
 
 mod convert;
 mod peers;
+mod verify;
 
 use std::sync::Arc;
 
+use agespan_conformal::Coverage;
 use agespan_jobs::Jobs;
 use agespan_proto::estimator::v1 as proto;
 use agespan_proto::estimator::v1::estimator_service_server::{
@@ -13,8 +15,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
 use agespan_service::page::{self, PageLimits};
 use agespan_service::{Component, status, transport};
-use bytes::Bytes;
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
 pub use peers::Peers;
@@ -22,11 +23,11 @@ pub(crate) use peers::{Labelled, Split};
 
 use crate::engine::Admission;
 use crate::model::Registry;
-use crate::{Estimator, Options, Session, TRAIN_KIND};
+use crate::{EstimateError, Estimator, FaceEstimate, Options, Session, TRAIN_KIND};
 
 /// Largest number of photos in one call.
 const MAX_IMAGES: usize = 256;
-/// Photos of one call or stream that are under way at the same time: enough to fill a batch.
+/// Photos of one stream that are under way at the same time: enough to fill a batch.
 const UNDER_WAY: usize = 64;
 /// Largest request: a full batch.
 const MAX_REQUEST_BYTES: usize = 64 << 20;
@@ -98,31 +99,24 @@ impl EstimatorService for Transport {
         request: Request<proto::BatchEstimateAgeRequest>,
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
         let request = request.into_inner();
-        let options = Options {
-            coverage: transport::coverage(request.coverage)?,
-            admission: Admission::Wait,
-        };
+        let coverage = transport::coverage(request.coverage)?;
         convert::faces(request.faces)?;
         if !(1..=MAX_IMAGES).contains(&request.images.len()) {
             let message = format!("send 1 to {MAX_IMAGES}, not {}", request.images.len());
             return Err(status::invalid("images", "COUNT", message));
         }
         let session = session(&self.estimator, &request.model).await?;
-        let estimate = |image: Bytes| {
-            let (estimator, session) = (&self.estimator, &session);
-            async move {
-                let face = estimator.estimate(session, image, options).await;
-                let outcome = match face.map_err(convert::estimate_error) {
-                    Ok(face) => image_result::Outcome::Estimates(proto::FaceEstimates {
-                        faces: vec![convert::face(face, request.include_distribution)],
-                    }),
-                    Err(error) => image_result::Outcome::Error(convert::item_error(&error)),
-                };
-                proto::ImageResult { outcome: Some(outcome) }
-            }
+        let faces = self.estimator.estimate_all(&session, request.images, coverage).await;
+        let result = |face: Result<FaceEstimate, EstimateError>| {
+            let outcome = match face.map_err(convert::estimate_error) {
+                Ok(face) => image_result::Outcome::Estimates(proto::FaceEstimates {
+                    faces: vec![convert::face(face, request.include_distribution)],
+                }),
+                Err(error) => image_result::Outcome::Error(convert::item_error(&error)),
+            };
+            proto::ImageResult { outcome: Some(outcome) }
         };
-        let results =
-            stream::iter(request.images).map(estimate).buffered(UNDER_WAY).collect().await;
+        let results = faces.into_iter().map(result).collect();
         let (model, calibration) = names(&session);
         Ok(Response::new(proto::BatchEstimateAgeResponse { results, model, calibration }))
     }
@@ -148,6 +142,39 @@ impl EstimatorService for Transport {
             }
         });
         Ok(Response::new(answers.buffered(UNDER_WAY).boxed()))
+    }
+
+    async fn verify_age(
+        &self,
+        request: Request<proto::VerifyAgeRequest>,
+    ) -> Result<Response<proto::VerifyAgeResponse>, Status> {
+        let request = request.into_inner();
+        convert::faces(request.faces)?;
+        let session = session(&self.estimator, &request.model).await?;
+        // Before the photo: whoever asks for too much should not have to send a good one.
+        let marks = session
+            .marks(request.at_least, verify::rate(request.false_pass_rate)?)
+            .map_err(verify::check_error)?;
+        let options = Options { coverage: Coverage::DEFAULT, admission: Admission::Refuse };
+        let face = self
+            .estimator
+            .estimate(&session, request.image, options)
+            .await
+            .map_err(convert::estimate_error)?;
+        let people = session.calibration.as_ref().map(|active| active.document.people.as_slice());
+        let (model, calibration) = names(&session);
+        Ok(Response::new(proto::VerifyAgeResponse {
+            decision: verify::decision(&marks, face.prediction.mean()).into(),
+            r#box: Some(convert::whole(&face)),
+            age: face.prediction.mean(),
+            pass_above: marks.pass_above,
+            fail_below: marks.fail_below,
+            younger: u32::try_from(marks.younger).unwrap_or(u32::MAX),
+            older: u32::try_from(marks.older).unwrap_or(u32::MAX),
+            pass_rates: verify::pass_rates(&marks, people.unwrap_or_default(), request.at_least),
+            model,
+            calibration,
+        }))
     }
 
     async fn train_model(

@@ -5,7 +5,7 @@ use agespan_client::proto::calibrator::v1::fit_calibration_request::Part;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::arguments::{Calibrate, Score};
+use crate::arguments::{Calibrate, Grouping, Score};
 use crate::commands::{Session, resource};
 use crate::show;
 
@@ -22,6 +22,16 @@ pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<prot
         Score::Absolute => proto::Score::Absolute,
         Score::SquareRoot => proto::Score::SquareRoot,
         Score::Sigma => proto::Score::Sigma,
+        Score::Quantile => proto::Score::Quantile,
+        Score::ShortestWindow => proto::Score::ShortestWindow,
+    };
+    let grouping = match calibrate.grouping {
+        Grouping::None => proto::Grouping::None,
+        Grouping::PredictedDecade => proto::Grouping::PredictedDecade,
+        Grouping::PredictedGender => proto::Grouping::PredictedGender,
+        Grouping::PredictedDecadeAndGender => proto::Grouping::PredictedDecadeAndGender,
+        Grouping::TrueDecade => proto::Grouping::TrueDecade,
+        Grouping::Label => proto::Grouping::Label,
     };
     let model = match calibrate.model.as_str() {
         "" => String::new(),
@@ -29,6 +39,7 @@ pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<prot
     };
     let spec = proto::CalibrationSpec {
         score: score.into(),
+        grouping: grouping.into(),
         dataset: resource("datasets", &calibrate.dataset),
         model,
         ..Default::default()

@@ -8,7 +8,7 @@ use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Faces, Predict, Score, Service, Train};
+use crate::arguments::{Calibrate, Demo, Faces, Grouping, Predict, Score, Service, Train};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, predict, train};
 use crate::system::System;
 
@@ -62,11 +62,10 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     };
     let found = predict::photos(&predict.photos)?;
     let code = predict::estimate(&session.client, &predict, &found, false).await?;
-    let folder = std::env::current_exe()?.parent().unwrap_or(Path::new(".")).display().to_string();
     println!(
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
-  export PATH={folder}:$PATH
+  export PATH=$(make -s path):$PATH
   agespan predict PHOTO                       your own photo, cut to one face
   agespan up                                  a system that stays; then, in another terminal:
   agespan --server http://127.0.0.1:50051 predict PHOTO
@@ -120,6 +119,7 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         dataset: name.clone(),
         model: trained.clone(),
         score: Score::default(),
+        grouping: Grouping::default(),
         no_activate: false,
     };
     calibrate::show_table(&calibrate::fit(session, &calibrate).await?);

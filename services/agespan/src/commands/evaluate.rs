@@ -6,12 +6,17 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::arguments::{Evaluate, Split};
-use crate::commands::{Session, resource};
+use crate::commands::{Session, resource, scores};
 use crate::show::{self, percent};
 
 /// Runs one of the evaluations.
 pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
-    let Evaluate::Estimator { dataset, model, coverage, split } = command;
+    let (dataset, model, coverage, split) = match command {
+        Evaluate::Estimator { dataset, model, coverage, split } => {
+            (dataset, model, coverage, split)
+        }
+        Evaluate::Scores(command) => return scores::run(session, command).await,
+    };
     let request = proto::EvaluateEstimatorRequest {
         dataset: resource("datasets", &dataset),
         split: to_proto(split).into(),
@@ -28,7 +33,8 @@ pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
     Ok(())
 }
 
-fn to_proto(split: Split) -> dataset::Split {
+/// A split as the protocol has it.
+pub(crate) fn to_proto(split: Split) -> dataset::Split {
     match split {
         Split::Train => dataset::Split::Train,
         Split::Validation => dataset::Split::Validation,

@@ -7,7 +7,9 @@ mod evaluate;
 mod job;
 mod model;
 mod predict;
+mod scores;
 mod train;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     };
     match command {
         Command::Predict(predict) => return predict::run(predict, server.as_deref(), json).await,
+        Command::Verify(verify) => return verify::run(verify, server.as_deref(), json).await,
         Command::Dataset(dataset) => dataset::run(&session()?, dataset).await?,
         Command::Train(train) => train::run(&session()?, &train).await?,
         Command::Model(model) => model::run(&session()?, model).await?,

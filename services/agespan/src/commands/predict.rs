@@ -28,12 +28,16 @@ pub(crate) async fn run(predict: Predict, server: Option<&str>, json: bool) -> R
     if let Some(url) = server {
         return estimate(&Client::new(url)?, &predict, &photos, json).await;
     }
-    // Two services suffice, and no job store: the answer comes from this process.
-    let services = [Service::ConformalCalibrator, Service::AgeEstimator];
-    let system = System::start(&services, &predict.data_dir, None, None).await?;
+    let system = own_system(&predict.data_dir).await?;
     let code = estimate(&system.client, &predict, &photos, json).await;
     system.stop().await;
     code
+}
+
+/// A system for one command. Two services suffice, and no job store.
+pub(crate) async fn own_system(data_dir: &Path) -> Result<System> {
+    let services = [Service::ConformalCalibrator, Service::AgeEstimator];
+    System::start(&services, data_dir, None, None).await
 }
 
 /// Photos of one face each, as a table or as JSON lines.
@@ -121,7 +125,11 @@ fn is_image(path: &Path) -> bool {
 }
 
 fn gender(face: &proto::FaceEstimate) -> &'static str {
-    match face.gender() {
+    word(face.gender())
+}
+
+fn word(gender: Gender) -> &'static str {
+    match gender {
         Gender::Female => "female",
         Gender::Male => "male",
         Gender::Unspecified => "unknown",
@@ -147,6 +155,7 @@ fn line(
         "interval_status": face.interval_status().as_str_name(),
         "probability_female": face.probability_female,
         "gender": gender(face),
+        "gender_set": face.gender_set().map(word).collect::<Vec<_>>(),
         "model": answer.model,
         "calibration": answer.calibration,
     })

@@ -3,18 +3,25 @@
 use agespan_conformal::{
     Calibration, CalibrationSpec, Coverage, Document, Grouping, MIN_GROUP, Prediction, Score,
 };
+use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1 as proto;
 use agespan_service::{status, transport::timestamp};
 use tonic::Status;
 
 use crate::{Record, RegistryError};
 
+/// Longest label of a caller's group, in bytes.
+const LONGEST_LABEL: usize = 64;
+
 pub(super) fn spec(spec: &proto::CalibrationSpec) -> Result<CalibrationSpec, Status> {
     let unknown = |field| status::invalid(field, "UNKNOWN_ENUM", "not a value of the enum");
     let score = match proto::Score::try_from(spec.score) {
-        Ok(proto::Score::Unspecified | proto::Score::Sigma) => Score::Sigma,
+        Ok(proto::Score::Unspecified) if spec.dataset.is_empty() => Score::Absolute,
+        Ok(proto::Score::Unspecified | proto::Score::ShortestWindow) => Score::ShortestWindow,
         Ok(proto::Score::Absolute) => Score::Absolute,
         Ok(proto::Score::SquareRoot) => Score::SquareRoot,
+        Ok(proto::Score::Sigma) => Score::Sigma,
+        Ok(proto::Score::Quantile) => Score::Quantile,
         Err(_) => return Err(unknown("spec.score")),
     };
     let grouping = match proto::Grouping::try_from(spec.grouping) {
@@ -22,8 +29,16 @@ pub(super) fn spec(spec: &proto::CalibrationSpec) -> Result<CalibrationSpec, Sta
             Grouping::PredictedDecade
         }
         Ok(proto::Grouping::None) => Grouping::None,
+        Ok(proto::Grouping::PredictedGender) => Grouping::PredictedGender,
+        Ok(proto::Grouping::PredictedDecadeAndGender) => Grouping::PredictedDecadeAndGender,
+        Ok(proto::Grouping::TrueDecade) => Grouping::TrueDecade,
+        Ok(proto::Grouping::Label) => Grouping::Label,
         Err(_) => return Err(unknown("spec.grouping")),
     };
+    if grouping == Grouping::Label && !spec.dataset.is_empty() {
+        let message = "labels belong to predictions that you bring; a data set has none";
+        return Err(status::invalid("spec.grouping", "NO_LABELS", message));
+    }
     let min_group = match spec.min_group_size {
         0 => MIN_GROUP,
         size => size as usize,
@@ -31,18 +46,66 @@ pub(super) fn spec(spec: &proto::CalibrationSpec) -> Result<CalibrationSpec, Sta
     Ok(CalibrationSpec { min_group, ..CalibrationSpec::new(score, grouping) })
 }
 
-/// A prediction of the caller's. Sigma is needed only where the score divides by it.
-pub(super) fn prediction(
-    field: &str,
-    mean: f64,
-    sigma: Option<f64>,
-    score: Score,
-) -> Result<Prediction, Status> {
-    if score == Score::Sigma && sigma.is_none() {
-        return Err(status::invalid(field, "SIGMA_MISSING", "SCORE_SIGMA needs a sigma"));
+/// What a caller says of a face, whether or not its true age is known.
+pub(super) struct Brought<'a> {
+    pub(super) prediction: f64,
+    pub(super) sigma: Option<f64>,
+    pub(super) distribution: &'a [f32],
+    pub(super) gender: i32,
+    pub(super) group: &'a str,
+}
+
+impl Brought<'_> {
+    /// The prediction, with all that `spec` needs. `field` is blamed where it lacks something.
+    pub(super) fn check(&self, field: &str, spec: &CalibrationSpec) -> Result<Prediction, Status> {
+        let refuse = |name: &str, reason: &str, message: String| {
+            Err(status::invalid(&format!("{field}.{name}"), reason, message))
+        };
+        let mut prediction = if self.distribution.is_empty() {
+            if spec.score == Score::Sigma && self.sigma.is_none() {
+                let message = "SCORE_SIGMA needs a sigma".to_owned();
+                return refuse("sigma", "SIGMA_MISSING", message);
+            }
+            Prediction::new(self.prediction, self.sigma.unwrap_or(0.0))
+        } else if self.prediction != 0.0 || self.sigma.is_some() {
+            let message = "they follow from the distribution; leave them out".to_owned();
+            return refuse("distribution", "PREDICTION_TWICE", message);
+        } else {
+            let probabilities: Vec<f64> = self.distribution.iter().map(|&p| f64::from(p)).collect();
+            Prediction::from_distribution(&probabilities)
+        }
+        .or_else(|error| refuse("prediction", "PREDICTION", error.to_string()))?;
+        match Gender::try_from(self.gender) {
+            Ok(Gender::Unspecified) => {}
+            Ok(gender) => prediction = prediction.with_gender(gender == Gender::Female),
+            Err(_) => return refuse("gender", "UNKNOWN_ENUM", "not a Gender".to_owned()),
+        }
+        if self.group.len() > LONGEST_LABEL {
+            let message = format!("a label has at most {LONGEST_LABEL} bytes");
+            return refuse("group", "LABEL", message);
+        }
+        if !self.group.is_empty() {
+            prediction = prediction.with_label(self.group);
+        }
+        match spec.lacks(&prediction) {
+            Some(part) => refuse(
+                &part.to_string(),
+                &format!("{part}_MISSING").to_uppercase(),
+                format!("{} by {} needs it", spec.score, spec.grouping),
+            ),
+            None => Ok(prediction),
+        }
     }
-    Prediction::new(mean, sigma.unwrap_or(0.0))
-        .map_err(|error| status::invalid(field, "PREDICTION", error.to_string()))
+}
+
+pub(super) fn unlabelled(row: &proto::UnlabelledPrediction) -> Brought<'_> {
+    Brought {
+        prediction: row.prediction,
+        sigma: row.sigma,
+        distribution: &row.distribution,
+        gender: row.gender,
+        group: &row.group,
+    }
 }
 
 pub(super) fn calibration(
@@ -55,11 +118,18 @@ pub(super) fn calibration(
         Score::Absolute => proto::Score::Absolute,
         Score::SquareRoot => proto::Score::SquareRoot,
         Score::Sigma => proto::Score::Sigma,
+        Score::Quantile => proto::Score::Quantile,
+        Score::ShortestWindow => proto::Score::ShortestWindow,
     };
     let grouping = match fitted.spec().grouping {
         Grouping::None => proto::Grouping::None,
         Grouping::PredictedDecade => proto::Grouping::PredictedDecade,
+        Grouping::PredictedGender => proto::Grouping::PredictedGender,
+        Grouping::PredictedDecadeAndGender => proto::Grouping::PredictedDecadeAndGender,
+        Grouping::TrueDecade => proto::Grouping::TrueDecade,
+        Grouping::Label => proto::Grouping::Label,
     };
+    let (female_members, male_members) = document.genders.sizes();
     proto::Calibration {
         name: format!("calibrations/{}", record.id),
         model: record.model.clone(),
@@ -70,6 +140,9 @@ pub(super) fn calibration(
         active,
         split_hash: document.split_hash.clone(),
         create_time: Some(timestamp(record.created)),
+        people: document.people.len() as u64,
+        female_members: female_members as u64,
+        male_members: male_members as u64,
     }
 }
 

@@ -88,11 +88,17 @@ impl CalibratorService for Transport {
             .map_err(convert::registry_error)?;
         let (_, document) =
             self.registry.document(&record).await.map_err(convert::registry_error)?;
-        let score = document.calibration.spec().score;
+        if !request.model.is_empty() && request.model != document.model {
+            let message =
+                format!("it is for {}, these predictions are {}'s", document.model, request.model);
+            return Err(status::precondition("OTHER_MODEL", &request.calibration, message));
+        }
+        let spec = document.calibration.spec();
+        let at = document.calibration.at(coverage);
         let interval = |(index, row): (usize, &proto::UnlabelledPrediction)| {
-            let field = format!("predictions[{index}]");
-            let prediction = convert::prediction(&field, row.prediction, row.sigma, score)?;
-            Ok(transport::interval_to_proto(document.calibration.interval(&prediction, coverage)))
+            let prediction =
+                convert::unlabelled(row).check(&format!("predictions[{index}]"), &spec)?;
+            Ok(transport::interval_to_proto(at.interval(&prediction)))
         };
         let intervals = request.predictions.iter().enumerate().map(interval);
         let intervals = intervals.collect::<Result<_, Status>>()?;

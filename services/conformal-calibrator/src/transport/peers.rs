@@ -1,7 +1,8 @@
 //! Calls to the dataset service and the estimator: predictions for a calibration split.
 
 use agespan_client::{AddressError, Client};
-use agespan_conformal::{Prediction, PredictionError};
+use agespan_conformal::{Prediction, PredictionError, Row};
+use agespan_proto::age::v1::Gender;
 use agespan_proto::dataset::v1::{self as dataset, Split};
 use agespan_proto::estimator::v1::{self as estimator, image_result::Outcome};
 use tonic::Status;
@@ -12,7 +13,7 @@ use agespan_service::status;
 pub(crate) struct Gathered {
     pub(crate) model: String,
     pub(crate) split_hash: String,
-    pub(crate) rows: Vec<(Prediction, f64)>,
+    pub(crate) rows: Vec<Row>,
 }
 
 /// The services that a calibration is gathered from.
@@ -60,29 +61,42 @@ impl Peers {
         samples: Vec<dataset::SampleImage>,
         gathered: &mut Gathered,
     ) -> Result<(), Status> {
-        let ages: Vec<_> = samples
-            .iter()
-            .map(|sample| sample.sample.as_ref().and_then(|label| label.age))
-            .collect();
+        let (labels, images): (Vec<_>, Vec<_>) = samples
+            .into_iter()
+            .map(|sample| (sample.sample.unwrap_or_default(), sample.image))
+            .unzip();
         let request = estimator::BatchEstimateAgeRequest {
-            images: samples.into_iter().map(|sample| sample.image).collect(),
+            images,
             model: gathered.model.clone(),
+            include_distribution: true,
             ..Default::default()
         };
         let answer = self.estimator.estimator().batch_estimate_age(request).await?.into_inner();
         // The name that answered: "the active one" must not change half-way through.
         gathered.model = answer.model;
-        for (result, age) in answer.results.into_iter().zip(ages) {
-            let (Some(Outcome::Estimates(estimates)), Some(age)) = (result.outcome, age) else {
+        for (result, label) in answer.results.into_iter().zip(labels) {
+            let (Some(Outcome::Estimates(estimates)), Some(age)) = (result.outcome, label.age)
+            else {
                 continue;
             };
             for face in estimates.faces {
-                let prediction = Prediction::new(face.age, face.sigma).map_err(unusable)?;
-                gathered.rows.push((prediction, f64::from(age)));
+                let prediction = predicted(&face).map_err(unusable)?;
+                let gender = match label.gender() {
+                    Gender::Unspecified => None,
+                    gender => Some((face.probability_female, gender == Gender::Female)),
+                };
+                gathered.rows.push(Row { prediction, truth: f64::from(age), gender });
             }
         }
         Ok(())
     }
+}
+
+fn predicted(face: &estimator::FaceEstimate) -> Result<Prediction, PredictionError> {
+    let probabilities = face.distribution.as_ref().map(|all| all.probabilities.as_slice());
+    let probabilities: Vec<f64> =
+        probabilities.unwrap_or_default().iter().map(|&p| f64::from(p)).collect();
+    Ok(Prediction::from_distribution(&probabilities)?.with_gender(face.gender() == Gender::Female))
 }
 
 fn unusable(error: PredictionError) -> Status {

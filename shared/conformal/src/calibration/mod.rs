@@ -193,6 +193,15 @@ impl Calibration {
         self.groups.get(self.place(prediction)?)
     }
 
+    /// The group whose promise holds a true age, where groups go by true age.
+    pub fn group_of_truth(&self, truth: f64) -> Option<&CalibratedGroup> {
+        if self.spec.grouping.axis() != Some(Axis::True) {
+            return None;
+        }
+        let starts = self.groups.iter().map(|group| group.group.from);
+        self.groups.get(position(starts, truth))
+    }
+
     /// Its position among the groups.
     fn place(&self, prediction: &Prediction) -> Option<usize> {
         if self.spec.grouping.axis() == Some(Axis::True) {
