@@ -2,10 +2,13 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod age_check;
 mod bad_input;
 mod calibrator_away;
 mod killed;
+mod own_predictor;
 mod pipeline;
 mod probes;
+mod reported;
 mod services;
 mod utkface;

@@ -83,8 +83,12 @@ impl Sandbox {
 
     /// Runs `agespan` against a server.
     pub async fn agespan(&self, server: &Process, arguments: &[&str]) -> Said {
+        self.alone(&[&["--server", server.url.as_str()], arguments].concat()).await
+    }
+
+    /// Runs `agespan` where no server is named.
+    pub async fn alone(&self, arguments: &[&str]) -> Said {
         let output = Command::new(program("agespan"))
-            .args(["--server", &server.url])
             .args(arguments)
             .current_dir(self.dir.path())
             .kill_on_drop(true)

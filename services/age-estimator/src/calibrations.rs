@@ -16,7 +16,10 @@ pub struct Active {
     /// The beginning of the document's hash.
     pub id: String,
     /// The scores.
-    pub document: Document,
+    pub document: Arc<Document>,
+    /// The miscoverage of each stream that follows its misses. They are not written down: until
+    /// the calibrator is back after a restart, such streams are answered at the level they ask for.
+    pub levels: HashMap<String, f64>,
 }
 
 /// The active calibrations by model.
@@ -38,7 +41,7 @@ impl Calibrations {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "json")
-                && let Err(error) = calibrations.keep(&fs::read(&path)?)
+                && let Err(error) = calibrations.keep(&fs::read(&path)?, HashMap::new())
             {
                 tracing::warn!(path = %path.display(), %error, "passed over a calibration");
             }
@@ -62,8 +65,12 @@ impl Calibrations {
     /// # Errors
     /// When the document is damaged; nothing changes then. Trouble with the disk is only logged,
     /// since the calibration can be used all the same.
-    pub fn accept(&self, bytes: &[u8]) -> Result<Arc<Active>, DocumentError> {
-        let active = self.keep(bytes)?;
+    pub fn accept(
+        &self,
+        bytes: &[u8],
+        levels: HashMap<String, f64>,
+    ) -> Result<Arc<Active>, DocumentError> {
+        let active = self.keep(bytes, levels)?;
         let name = ContentHash::of(active.document.model.as_bytes()).short();
         let fresh = self.folder.join(format!("{name}.part"));
         let written = fs::write(&fresh, bytes)
@@ -74,10 +81,23 @@ impl Calibrations {
         Ok(active)
     }
 
-    fn keep(&self, bytes: &[u8]) -> Result<Arc<Active>, DocumentError> {
-        let document = Document::from_json(bytes)?;
+    /// Takes the levels of a model's calibration, if it is still that one.
+    pub fn set_levels(&self, model: &str, id: &str, levels: HashMap<String, f64>) {
+        let mut by_model = self.by_model.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(active) = by_model.get_mut(model).filter(|active| active.id == id) {
+            let document = active.document.clone();
+            *active = Arc::new(Active { id: id.to_owned(), document, levels });
+        }
+    }
+
+    fn keep(
+        &self,
+        bytes: &[u8],
+        levels: HashMap<String, f64>,
+    ) -> Result<Arc<Active>, DocumentError> {
+        let document = Arc::new(Document::from_json(bytes)?);
         let model = document.model.clone();
-        let active = Arc::new(Active { id: ContentHash::of(bytes).short(), document });
+        let active = Arc::new(Active { id: ContentHash::of(bytes).short(), document, levels });
         let mut by_model = self.by_model.write().unwrap_or_else(PoisonError::into_inner);
         by_model.insert(model, active.clone());
         Ok(active)

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use agespan_conformal::{
-    AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
+    AdaptiveLevel, AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
 };
 use agespan_imaging::ImagingError;
 use bytes::Bytes;
@@ -92,6 +92,13 @@ pub struct Estimator {
 }
 
 impl Session {
+    /// The coverage to answer a stream at: its adaptive one, where outcomes were reported for it.
+    pub fn coverage(&self, stream: &str, asked: Coverage) -> Coverage {
+        let levels = self.calibration.as_ref().map(|active| &active.levels);
+        let level = levels.and_then(|levels| levels.get(stream));
+        level.map_or(asked, |&miscoverage| AdaptiveLevel::level_at(miscoverage))
+    }
+
     /// Where estimates are divided for "at least `age`?" at this rate of wrong answers.
     ///
     /// # Errors

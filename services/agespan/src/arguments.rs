@@ -18,6 +18,17 @@ pub(crate) struct Arguments {
     pub(crate) json: bool,
 }
 
+impl Arguments {
+    /// Whether this process estimates or trains, rather than ask another to.
+    pub(crate) fn runs_a_model(&self) -> bool {
+        match self.command {
+            Command::Up(_) | Command::Demo(_) => true,
+            Command::Predict(_) | Command::Verify(_) => self.server.is_none(),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Start the services, all in this process or only some.
@@ -34,7 +45,7 @@ pub(crate) enum Command {
     /// Look at models, or choose the active one.
     #[command(subcommand)]
     Model(Model),
-    /// Fit a calibration on a data set's calibration split, and activate it.
+    /// Fit a calibration: on a data set's calibration split, or on predictions that you bring.
     Calibrate(Calibrate),
     /// Measure.
     #[command(subcommand)]
@@ -175,19 +186,33 @@ pub(crate) enum Model {
 
 #[derive(Args)]
 pub(crate) struct Calibrate {
-    /// The data set whose calibration split is used.
-    #[arg(long)]
-    pub(crate) dataset: String,
-    /// The model [default: the active one].
+    /// The data set whose calibration split is used, on a server.
+    #[arg(long, required_unless_present = "predictions", conflicts_with = "predictions")]
+    pub(crate) dataset: Option<String>,
+    /// Instead: a CSV or Parquet file of any predictor's predictions, without a server. Columns
+    /// prediction and truth, in years; sigma and group where there are.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predictions: Option<PathBuf>,
+    /// With --predictions: a file of new predictions that get intervals.
+    #[arg(long, requires = "predictions", value_name = "FILE")]
+    pub(crate) apply: Option<PathBuf>,
+    /// With --apply: where the intervals go [default: FILE.intervals.csv beside it].
+    #[arg(long, requires = "apply", value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// With --predictions: coverage of the thresholds. On a server any level can be asked later.
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) coverage: f64,
+    /// With --dataset: the model [default: the active one].
     #[arg(long, default_value = "")]
     pub(crate) model: String,
-    /// How errors are measured.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) score: Score,
-    /// Which faces share a threshold.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) grouping: Grouping,
-    /// Do not put it to use yet.
+    /// How errors are measured [default: shortest-window; absolute with --predictions].
+    #[arg(long, value_enum)]
+    pub(crate) score: Option<Score>,
+    /// Which faces share a threshold [default: predicted-decade; with --predictions the group
+    /// column, or none].
+    #[arg(long, value_enum)]
+    pub(crate) grouping: Option<Grouping>,
+    /// With --dataset: do not put it to use yet.
     #[arg(long)]
     pub(crate) no_activate: bool,
 }

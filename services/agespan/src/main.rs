@@ -18,8 +18,11 @@ use clap::Parser;
 use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    agespan_models::threads::wait_passively();
     let arguments = Arguments::parse();
+    // It starts the program anew, which only those who run a model should pay for.
+    if arguments.runs_a_model() {
+        agespan_models::threads::wait_passively();
+    }
     if let Command::Up(up) = arguments.command {
         return agespan_service::main(up.process.clone(), |platform| async move {
             system::assemble(&up.services, &platform, &up.estimator).await

@@ -1,10 +1,10 @@
 //! The active calibrations in memory, for those who watch.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use agespan_conformal::Document;
+use agespan_conformal::{AdaptiveLevel, Document};
 use agespan_service::CancellationToken;
 use bytes::Bytes;
 use tokio::sync::watch;
@@ -24,6 +24,8 @@ pub struct Published {
     pub bytes: Bytes,
     /// Its document, as read.
     pub document: Document,
+    /// The miscoverage of each stream that follows its misses.
+    pub levels: BTreeMap<String, f64>,
 }
 
 /// The active calibrations by model.
@@ -34,12 +36,14 @@ pub type Active = BTreeMap<String, Arc<Published>>;
 pub struct Publication {
     registry: Registry,
     active: watch::Sender<Active>,
+    /// By calibration, active or not, and stream.
+    levels: Arc<Mutex<BTreeMap<String, BTreeMap<String, f64>>>>,
 }
 
 impl Publication {
     /// Of this registry; nothing is published yet.
     pub fn new(registry: Registry) -> Self {
-        Self { registry, active: watch::Sender::new(Active::new()) }
+        Self { registry, active: watch::Sender::new(Active::new()), levels: Arc::default() }
     }
 
     /// Follows what is active.
@@ -64,7 +68,8 @@ impl Publication {
                 Some(known) if known.record.id == record.id => known,
                 _ => {
                     let (bytes, document) = self.registry.document(&record).await?;
-                    Arc::new(Published { record: record.clone(), bytes, document })
+                    let levels = self.levels().get(&record.id).cloned().unwrap_or_default();
+                    Arc::new(Published { record: record.clone(), bytes, document, levels })
                 }
             };
             active.insert(record.model, published);
@@ -79,6 +84,29 @@ impl Publication {
             !same
         });
         Ok(())
+    }
+
+    /// Publishes a stream's adaptive level.
+    pub fn set_level(&self, calibration: &str, stream: &str, level: AdaptiveLevel) {
+        let of_calibration = {
+            let mut levels = self.levels();
+            let levels = levels.entry(calibration.to_owned()).or_default();
+            levels.insert(stream.to_owned(), level.miscoverage());
+            levels.clone()
+        };
+        self.active.send_if_modified(|active| {
+            let mut modified = false;
+            for published in active.values_mut().filter(|known| known.record.id == calibration) {
+                let levels = of_calibration.clone();
+                *published = Arc::new(Published { levels, ..Published::clone(published) });
+                modified = true;
+            }
+            modified
+        });
+    }
+
+    fn levels(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, f64>>> {
+        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refreshes until told to stop.

@@ -42,8 +42,11 @@ impl Coverage {
     /// 90 %, the level of the original study.
     pub const DEFAULT: Self = Self { numerator: 9, denominator: 10 };
 
+    /// As near to 1 as there is: no number of calibration members suffices.
+    pub const NEARLY_ONE: Self = Self { numerator: u64::MAX - 1, denominator: u64::MAX };
+
     /// 95 %, the confidence of bounds in tables.
-    pub(crate) const CONFIDENCE: Self = Self { numerator: 19, denominator: 20 };
+    pub const CONFIDENCE: Self = Self { numerator: 19, denominator: 20 };
 
     /// The level nearest to `level` with nine decimals: `0.9` is exactly 9/10.
     ///

@@ -18,6 +18,7 @@ pub struct Component {
     pub(crate) proto_service: &'static str,
     pub(crate) register: Register,
     pub(crate) ready: watch::Receiver<bool>,
+    pub(crate) health: Vec<(&'static str, watch::Receiver<bool>)>,
     pub(crate) background: Vec<Start>,
 }
 
@@ -29,12 +30,24 @@ impl Component {
         register: impl FnOnce(&mut RoutesBuilder) + Send + 'static,
     ) -> Self {
         let (_, ready) = watch::channel(true);
-        Self { proto_service, register: Box::new(register), ready, background: Vec::new() }
+        Self {
+            proto_service,
+            register: Box::new(register),
+            ready,
+            health: Vec::new(),
+            background: Vec::new(),
+        }
     }
 
     /// Makes health follow a flag, such as "the model is loaded".
     pub fn with_readiness(mut self, ready: watch::Receiver<bool>) -> Self {
         self.ready = ready;
+        self
+    }
+
+    /// Adds a name to health that follows a flag of its own, such as an alarm.
+    pub fn with_health(mut self, name: &'static str, well: watch::Receiver<bool>) -> Self {
+        self.health.push((name, well));
         self
     }
 

@@ -50,13 +50,10 @@ pub async fn serve(
     let mut tasks = JoinSet::new();
     for component in components {
         (component.register)(&mut routes);
-        let follow = follow_readiness(
-            reporter.clone(),
-            component.proto_service,
-            component.ready,
-            stop.clone(),
-        );
-        tasks.spawn(follow);
+        let flags = [(component.proto_service, component.ready)].into_iter();
+        for (name, flag) in flags.chain(component.health) {
+            tasks.spawn(follow_readiness(reporter.clone(), name, flag, stop.clone()));
+        }
         for start in component.background {
             tasks.spawn(start(stop.clone()));
         }

@@ -69,9 +69,10 @@ async fn estimate_one(
     request: proto::EstimateAgeRequest,
     admission: Admission,
 ) -> Result<proto::EstimateAgeResponse, Status> {
-    let options = Options { coverage: transport::coverage(request.coverage)?, admission };
+    let asked = transport::coverage(request.coverage)?;
     convert::faces(request.faces)?;
     let session = session(estimator, &request.model).await?;
+    let options = Options { coverage: session.coverage(&request.stream, asked), admission };
     let face = estimator
         .estimate(&session, request.image, options)
         .await
@@ -106,6 +107,7 @@ impl EstimatorService for Transport {
             return Err(status::invalid("images", "COUNT", message));
         }
         let session = session(&self.estimator, &request.model).await?;
+        let coverage = session.coverage(&request.stream, coverage);
         let faces = self.estimator.estimate_all(&session, request.images, coverage).await;
         let result = |face: Result<FaceEstimate, EstimateError>| {
             let outcome = match face.map_err(convert::estimate_error) {

@@ -145,7 +145,15 @@ impl Peers {
         let mut changes = client.watch_calibration(WatchCalibrationRequest {}).await?.into_inner();
         *away = false;
         while let Some(change) = changes.message().await? {
-            match calibrations.accept(&change.document) {
+            let levels = change.levels.into_iter().map(|level| (level.stream, level.miscoverage));
+            let levels = levels.collect();
+            if change.document.is_empty() {
+                let calibration = change.calibration.unwrap_or_default();
+                let id = calibration.name.trim_start_matches("calibrations/");
+                calibrations.set_levels(&calibration.model, id, levels);
+                continue;
+            }
+            match calibrations.accept(&change.document, levels) {
                 Ok(active) => {
                     let model = &active.document.model;
                     tracing::info!(calibration = active.id, model, "calibration is active");

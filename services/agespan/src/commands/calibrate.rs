@@ -6,11 +6,14 @@ use anyhow::Result;
 use serde_json::json;
 
 use crate::arguments::{Calibrate, Grouping, Score};
-use crate::commands::{Session, resource};
+use crate::commands::{Session, predictions, resource};
 use crate::show;
 
 /// Fits a calibration, puts it to use, and shows it.
 pub(crate) async fn run(session: &Session, calibrate: &Calibrate) -> Result<()> {
+    if let Some(file) = &calibrate.predictions {
+        return predictions::run(file, calibrate, session.json);
+    }
     let calibration = fit(session, calibrate).await?;
     print(session, &calibration);
     Ok(())
@@ -18,14 +21,14 @@ pub(crate) async fn run(session: &Session, calibrate: &Calibrate) -> Result<()> 
 
 /// Fits a calibration and activates it unless told otherwise.
 pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<proto::Calibration> {
-    let score = match calibrate.score {
+    let score = match calibrate.score.unwrap_or_default() {
         Score::Absolute => proto::Score::Absolute,
         Score::SquareRoot => proto::Score::SquareRoot,
         Score::Sigma => proto::Score::Sigma,
         Score::Quantile => proto::Score::Quantile,
         Score::ShortestWindow => proto::Score::ShortestWindow,
     };
-    let grouping = match calibrate.grouping {
+    let grouping = match calibrate.grouping.unwrap_or_default() {
         Grouping::None => proto::Grouping::None,
         Grouping::PredictedDecade => proto::Grouping::PredictedDecade,
         Grouping::PredictedGender => proto::Grouping::PredictedGender,
@@ -40,7 +43,7 @@ pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<prot
     let spec = proto::CalibrationSpec {
         score: score.into(),
         grouping: grouping.into(),
-        dataset: resource("datasets", &calibrate.dataset),
+        dataset: resource("datasets", calibrate.dataset.as_deref().unwrap_or_default()),
         model,
         ..Default::default()
     };

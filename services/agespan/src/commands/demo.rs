@@ -8,7 +8,7 @@ use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Faces, Grouping, Predict, Score, Service, Train};
+use crate::arguments::{Calibrate, Demo, Faces, Predict, Service, Train};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, predict, train};
 use crate::system::System;
 
@@ -116,10 +116,14 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
 
     println!("\n3. Calibrate on the calibration split.");
     let calibrate = Calibrate {
-        dataset: name.clone(),
+        dataset: Some(name.clone()),
+        predictions: None,
+        apply: None,
+        out: None,
+        coverage: 0.9,
         model: trained.clone(),
-        score: Score::default(),
-        grouping: Grouping::default(),
+        score: None,
+        grouping: None,
         no_activate: false,
     };
     calibrate::show_table(&calibrate::fit(session, &calibrate).await?);

@@ -7,6 +7,7 @@ mod evaluate;
 mod job;
 mod model;
 mod predict;
+mod predictions;
 mod scores;
 mod train;
 mod verify;

@@ -91,7 +91,7 @@ async fn ask(
         coverage: Some(predict.coverage),
         faces: faces.into(),
         model: predict.model.as_deref().map(|model| resource("models", model)).unwrap_or_default(),
-        include_distribution: false,
+        ..Default::default()
     };
     let answer = client.estimator().estimate_age(request).await;
     Ok(answer.map_err(|status| anyhow::anyhow!(agespan_client::explain(&status)))?.into_inner())

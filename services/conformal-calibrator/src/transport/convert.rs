@@ -98,6 +98,18 @@ impl Brought<'_> {
     }
 }
 
+impl<'a> From<&'a proto::LabelledPrediction> for Brought<'a> {
+    fn from(row: &'a proto::LabelledPrediction) -> Self {
+        Self {
+            prediction: row.prediction,
+            sigma: row.sigma,
+            distribution: &row.distribution,
+            gender: row.gender,
+            group: &row.group,
+        }
+    }
+}
+
 pub(super) fn unlabelled(row: &proto::UnlabelledPrediction) -> Brought<'_> {
     Brought {
         prediction: row.prediction,

@@ -51,14 +51,8 @@ async fn brought(
             return Err(status::invalid("spec", "SPEC_REPEATED", "the spec comes first, and once"));
         };
         for row in batch.predictions {
-            let brought = Brought {
-                prediction: row.prediction,
-                sigma: row.sigma,
-                distribution: &row.distribution,
-                gender: row.gender,
-                group: &row.group,
-            };
-            let prediction = brought.check(&format!("predictions[{count}]"), &spec)?;
+            let field = format!("predictions[{count}]");
+            let prediction = Brought::from(&row).check(&field, &spec)?;
             let row = Row { prediction, truth: row.truth, gender: None };
             fitting.add(&row).map_err(|error| fit_error(&error))?;
             count += 1;

@@ -1,8 +1,10 @@
 //! `agespan.calibrator.v1.CalibratorService`.
 
 mod convert;
+mod coverage;
 mod fit;
 mod peers;
+mod shifted;
 
 use agespan_proto::calibrator::v1 as proto;
 use agespan_proto::calibrator::v1::calibrator_service_server::{
@@ -17,24 +19,37 @@ use tonic::{Request, Response, Status, Streaming};
 pub use peers::Peers;
 
 use crate::publication::Active;
-use crate::{Publication, Record, Registry};
+use crate::{Monitors, Publication, Record, Registry};
 
 /// Largest number of predictions in one call of PredictIntervals.
 const MAX_PREDICTIONS: usize = 10_000;
+/// Largest request: forty thousand predictions with their distributions.
+const MAX_REQUEST_BYTES: usize = 32 << 20;
+/// What health calls the drift alarm: NOT_SERVING while one is on.
+const DRIFT_HEALTH: &str = "agespan.calibrator.v1.Drift";
 
 struct Transport {
     registry: Registry,
     publication: Publication,
+    monitors: Monitors,
     peers: Peers,
 }
 
 /// The service as a component.
-pub(crate) fn component(registry: Registry, publication: Publication, peers: Peers) -> Component {
+pub(crate) fn component(
+    registry: Registry,
+    publication: Publication,
+    monitors: Monitors,
+    peers: Peers,
+) -> Component {
     let background = publication.clone();
-    let transport = Transport { registry, publication, peers };
+    let calm = monitors.calm();
+    let transport = Transport { registry, publication, monitors, peers };
     Component::new(SERVICE_NAME, |routes| {
-        routes.add_service(CalibratorServiceServer::new(transport));
+        let server = CalibratorServiceServer::new(transport);
+        routes.add_service(server.max_decoding_message_size(MAX_REQUEST_BYTES));
     })
+    .with_health(DRIFT_HEALTH, calm)
     .with_background(move |stop| background.keep_fresh(stop))
 }
 
@@ -171,23 +186,70 @@ impl CalibratorService for Transport {
         });
         Ok(Response::new(changes.flatten().boxed()))
     }
+
+    async fn report_outcomes(
+        &self,
+        request: Request<proto::ReportOutcomesRequest>,
+    ) -> Result<Response<proto::ReportOutcomesResponse>, Status> {
+        let request = request.into_inner();
+        let stream = coverage::stream(&request.stream)?;
+        let id = id("calibration", &request.calibration)?;
+        let record = self.registry.record(id).await.map_err(convert::registry_error)?;
+        let (_, document) =
+            self.registry.document(&record).await.map_err(convert::registry_error)?;
+        let outcomes = coverage::outcomes(request.outcomes, &document)?;
+        let reported = self.monitors.report(&record, &document, stream, &outcomes).await;
+        let accepted = reported.map_err(status::from_storage)?;
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        Ok(Response::new(proto::ReportOutcomesResponse {
+            accepted: count(accepted),
+            repeated: count(outcomes.len() - accepted),
+        }))
+    }
+
+    async fn get_coverage(
+        &self,
+        request: Request<proto::GetCoverageRequest>,
+    ) -> Result<Response<proto::GetCoverageResponse>, Status> {
+        let request = request.into_inner();
+        let stream = coverage::stream(&request.stream)?;
+        let id = id("calibration", &request.calibration)?;
+        let Some(monitor) = self.monitors.get(id, stream).await else {
+            let message = format!("nothing was reported for {} in {stream}", request.calibration);
+            return Err(status::not_found("stream", stream, message));
+        };
+        Ok(Response::new(coverage::coverage(&monitor)))
+    }
+
+    async fn predict_shifted_intervals(
+        &self,
+        request: Request<proto::PredictShiftedIntervalsRequest>,
+    ) -> Result<Response<proto::PredictShiftedIntervalsResponse>, Status> {
+        // Tens of thousands of rows: not on a thread that others wait for.
+        let predict = tokio::task::spawn_blocking(move || shifted::predict(request.get_ref()));
+        let answer = predict.await.map_err(|error| status::internal(&error))??;
+        Ok(Response::new(answer))
+    }
 }
 
-/// What a watcher who knows `sent` has not been told yet.
+/// What a watcher who knows `sent` has not been told yet. The document goes once.
 fn news(sent: &Active, present: &Active) -> Vec<Result<proto::WatchCalibrationResponse, Status>> {
-    let is_new = |model: &String, id: &str| sent.get(model).is_none_or(|old| old.record.id != id);
-    present
-        .iter()
-        .filter(|(model, published)| is_new(model, &published.record.id))
-        .map(|(_, published)| {
-            Ok(proto::WatchCalibrationResponse {
-                calibration: Some(convert::calibration(
-                    &published.record,
-                    &published.document,
-                    true,
-                )),
-                document: published.bytes.clone(),
-            })
-        })
-        .collect()
+    let mut news = Vec::new();
+    for (model, published) in present {
+        let old = sent.get(model).filter(|old| old.record.id == published.record.id);
+        if old.is_some_and(|old| old.levels == published.levels) {
+            continue;
+        }
+        let level = |(stream, &miscoverage): (&String, &f64)| proto::StreamLevel {
+            stream: stream.clone(),
+            miscoverage,
+        };
+        let calibration = convert::calibration(&published.record, &published.document, true);
+        news.push(Ok(proto::WatchCalibrationResponse {
+            calibration: Some(calibration),
+            document: if old.is_none() { published.bytes.clone() } else { bytes::Bytes::new() },
+            levels: published.levels.iter().map(level).collect(),
+        }));
+    }
+    news
 }

