@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check path
+.PHONY: help setup build demo test bench check path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
@@ -18,6 +18,11 @@ build: setup ## Build the agespan binary
 
 demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
 	@$(programs)/agespan demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
+
+bench: build ## Speed against the peers, in one run
+	@test -d $(cache)/peers || python3 -m venv $(cache)/peers
+	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
+	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin
