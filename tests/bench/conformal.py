@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 
 import numpy
 import pandas
@@ -43,7 +44,7 @@ def by_crepes(prediction, truth, bins):
 
 
 class Identity:
-    is_fitted_ = True
+    fitted_ = True
 
     def fit(self, X, y):
         return self
@@ -96,6 +97,7 @@ def row(name, ours, peers):
 
 
 def main(agespan, bench):
+    warnings.simplefilter("ignore")
     cores = os.cpu_count()
     model = next(
         (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),

@@ -8,8 +8,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use agespan_conformal::{
-    AgeSupport, Bounds, Calibration, CalibrationSpec, Coverage, Grouping, Prediction, Score,
+    AgeSupport, Calibration, CalibrationSpec, Coverage, Fitting, Grouping, Prediction, Score,
 };
+use rayon::prelude::*;
 
 const ROUNDS: usize = 7;
 
@@ -22,20 +23,28 @@ fn main() {
         .collect();
     let n = numbers[0] as usize;
     let (predictions, truths) = numbers[1..].split_at(n);
-    let rows = || {
-        predictions
-            .iter()
-            .zip(truths)
-            .map(|(&mean, &truth)| (Prediction::new(mean, 0.0).unwrap(), truth))
-    };
     let spec = CalibrationSpec::new(Score::Absolute, Grouping::PredictedDecade);
-    let (fit, calibration) =
-        best(|| Calibration::fit(spec, AgeSupport::default(), rows()).unwrap());
+    let (fit, calibration) = best(|| {
+        let parts = halves(predictions, truths).map(|(predictions, truths)| {
+            let mut fitting = Fitting::new(spec, AgeSupport::default());
+            for (&mean, &truth) in predictions.iter().zip(truths) {
+                fitting.add(&Prediction::new(mean, 0.0).unwrap(), truth).unwrap();
+            }
+            fitting
+        });
+        let mut all = Fitting::new(spec, AgeSupport::default());
+        parts.collect::<Vec<_>>().into_iter().for_each(|part| all.join(part));
+        all.finish().unwrap()
+    });
     let (predict, bounds) = best(|| {
         let at = calibration.at(Coverage::DEFAULT);
-        rows().map(|(prediction, _)| at.bounds(&prediction)).collect::<Vec<Bounds>>()
+        let ends = |mean: &f64| {
+            let bounds = at.bounds(&Prediction::new(*mean, 0.0).unwrap());
+            [bounds.lower, bounds.upper]
+        };
+        predictions.par_iter().map(ends).collect::<Vec<_>>()
     });
-    let covered = bounds.iter().zip(truths).filter(|(b, t)| b.lower <= **t && **t <= b.upper);
+    let covered = bounds.iter().zip(truths).filter(|([l, u], t)| l <= *t && *t <= u);
     println!(
         "{{\"fit\": {}, \"predict\": {}, \"groups\": {}, \"covered\": {}, \"lookup\": {}, \"interval\": {}}}",
         fit.as_secs_f64(),
@@ -45,6 +54,15 @@ fn main() {
         lookup(&calibration),
         interval(),
     );
+}
+
+/// The rows in two parts, each on a thread of its own.
+fn halves<'a>(
+    predictions: &'a [f64],
+    truths: &'a [f64],
+) -> impl ParallelIterator<Item = (&'a [f64], &'a [f64])> {
+    let half = predictions.len().div_ceil(2);
+    predictions.par_chunks(half).zip(truths.par_chunks(half))
 }
 
 /// The shortest of some rounds, and what the last one made.

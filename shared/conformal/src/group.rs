@@ -209,6 +209,21 @@ pub(crate) fn partition(
     starts.zip(ends).map(|(from, to)| Group::new(support, slice.clone(), from, to)).collect()
 }
 
+/// How many of the cuts, which are a decade apart, lie at or below an age. A division says nearly
+/// which, the cuts themselves say exactly.
+pub(crate) fn decade_of(cuts: &[f64], age: f64) -> usize {
+    let Some(first) = cuts.first() else { return 0 };
+    // A float becomes the nearest whole number that there is; one below 0 becomes 0.
+    let mut decade = (((age - first) / DECADE + 1.0) as usize).min(cuts.len());
+    while decade < cuts.len() && cuts[decade] <= age {
+        decade += 1;
+    }
+    while decade > 0 && cuts[decade - 1] > age {
+        decade -= 1;
+    }
+    decade
+}
+
 /// Where decades begin strictly inside the support. A support that ends on a whole decade gets no
 /// group for that one point.
 pub(crate) fn decade_cuts(support: AgeSupport) -> Vec<f64> {
@@ -323,6 +338,19 @@ mod tests {
         let means = [18.0, 25.0, 35.0, 45.0, 55.0, 65.0];
         let expected = ["18-19", "20-29", "30-39", "40-49", "50-59", "60+"];
         assert_eq!(names(support, 1, &means), expected);
+    }
+
+    #[test]
+    fn a_decade_is_found_by_its_cuts() {
+        for lower in [0.0, 18.0] {
+            let cuts = decade_cuts(AgeSupport::new(lower, 116.0).unwrap());
+            let edges = cuts.iter().flat_map(|cut| [cut.next_down(), *cut, cut.next_up()]);
+            for age in edges.chain([-5.0, 0.0, 18.0, 55.5, 116.0, 1e9]) {
+                let counted = cuts.iter().filter(|cut| **cut <= age).count();
+                assert_eq!(decade_of(&cuts, age), counted, "{age}");
+            }
+        }
+        assert_eq!(decade_of(&[], 30.0), 0);
     }
 
     #[test]

@@ -2,9 +2,12 @@
 //! decade that it falls into; decades become groups when all have been counted.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use rayon::prelude::*;
 
 use super::{CalibratedGroup, Calibration, CalibrationSpec, FitError};
-use crate::group::{Axis, Slice, decade_cuts, partition, position};
+use crate::group::{Axis, Slice, decade_cuts, decade_of, partition, position};
 use crate::{AgeSupport, Prediction};
 
 /// A calibration in the making.
@@ -39,12 +42,28 @@ impl Fitting {
             Some(Axis::True) => truth,
             Some(Axis::Predicted) | None => prediction.mean(),
         };
-        let decade = self.cuts.partition_point(|&cut| cut <= age);
+        let decade = decade_of(&self.cuts, age);
         let width = self.cuts.len() + 1;
         let decades = self.slices.entry(slice).or_insert_with(|| vec![Vec::new(); width]);
         decades[decade].push(self.spec.score.of(prediction, truth));
         self.rows += 1;
         Ok(())
+    }
+
+    /// Takes the rows of another fitting of the same spec and support, such as one of another
+    /// thread's. They count as coming after its own.
+    pub fn join(&mut self, other: Self) {
+        for (slice, decades) in other.slices {
+            match self.slices.entry(slice) {
+                Entry::Vacant(entry) => drop(entry.insert(decades)),
+                Entry::Occupied(mut entry) => {
+                    for (own, theirs) in entry.get_mut().iter_mut().zip(decades) {
+                        own.extend(theirs);
+                    }
+                }
+            }
+        }
+        self.rows += other.rows;
     }
 
     /// Forms the groups and sorts their scores.
@@ -78,9 +97,8 @@ impl Fitting {
             }
             groups.extend(of_slice);
         }
-        for group in &mut groups {
-            group.scores.sort_unstable_by(f64::total_cmp);
-        }
+        // By radix: a million scores sort several times faster than by comparison.
+        groups.par_iter_mut().for_each(|group| radsort::sort(&mut group.scores));
         Ok(Calibration { spec: self.spec, support: self.support, groups })
     }
 

@@ -190,7 +190,8 @@ impl Calibration {
     /// The one group that a prediction falls into. None when the prediction lacks what the groups
     /// need, its slice was not calibrated, or groups go by true age.
     pub fn group_of(&self, prediction: &Prediction) -> Option<&CalibratedGroup> {
-        self.groups.get(self.place(prediction)?)
+        let bounds = self.at(Coverage::DEFAULT).bounds(prediction);
+        self.groups.get(bounds.group?)
     }
 
     /// The group whose promise holds a true age, where groups go by true age.
@@ -200,17 +201,6 @@ impl Calibration {
         }
         let starts = self.groups.iter().map(|group| group.group.from);
         self.groups.get(position(starts, truth))
-    }
-
-    /// Its position among the groups.
-    fn place(&self, prediction: &Prediction) -> Option<usize> {
-        if self.spec.grouping.axis() == Some(Axis::True) {
-            return None;
-        }
-        let slice = self.spec.grouping.slice(prediction)?;
-        let first = self.groups.iter().position(|group| group.group.slice == slice)?;
-        let of_slice = self.groups[first..].iter().take_while(|group| group.group.slice == slice);
-        Some(first + position(of_slice.map(|group| group.group.from), prediction.mean()))
     }
 
     /// What was fitted.
