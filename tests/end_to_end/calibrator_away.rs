@@ -3,7 +3,7 @@
 use std::fs;
 
 use agespan_client::proto::age::v1::IntervalStatus;
-use agespan_client::proto::calibrator::v1::WatchCalibrationRequest;
+use agespan_client::proto::calibrator::v1::{ActivateCalibrationRequest, WatchCalibrationRequest};
 use agespan_client::proto::estimator::v1::{EstimateAgeRequest, EstimateAgeResponse};
 use agespan_tests::{Process, Sandbox, faces};
 
@@ -75,4 +75,44 @@ async fn an_activation_reaches_the_estimator() {
     assert_eq!(seen.calibration, active);
     assert_eq!(seen.model, shipped.model);
     assert_ne!(seen.faces[0].interval, shipped.faces[0].interval);
+}
+
+#[tokio::test]
+async fn switching_under_load_drops_no_request_and_mixes_no_answer() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    faces::write(&sandbox.path("faces"), 400);
+    let import = ["dataset", "import", "faces", "--name", "faces"];
+    assert_eq!(sandbox.agespan(&server, &import).await.code, 0);
+    // What each calibration says of the portrait.
+    let first = answer(&server).await;
+    let calibrate = ["calibrate", "--dataset", "faces", "--score", "absolute"];
+    assert_eq!(sandbox.agespan(&server, &calibrate).await.code, 0);
+    let mut second = answer(&server).await;
+    while second.calibration == first.calibration {
+        second = answer(&server).await;
+    }
+
+    let switching = async {
+        for round in 0..20 {
+            let name = if round % 2 == 0 { &first.calibration } else { &second.calibration };
+            let request = ActivateCalibrationRequest { name: name.clone() };
+            server.client.calibrator().activate_calibration(request).await.unwrap();
+        }
+    };
+    let asking = async {
+        let mut seen = [0, 0];
+        for _ in 0..100 {
+            // `answer` panics when a request is dropped.
+            let answer = answer(&server).await;
+            let expected = if answer.calibration == first.calibration { &first } else { &second };
+            assert_eq!(answer.calibration, expected.calibration);
+            assert_eq!(answer.faces[0].interval, expected.faces[0].interval);
+            assert_eq!(answer.faces[0].gender_set, expected.faces[0].gender_set);
+            seen[usize::from(answer.calibration == second.calibration)] += 1;
+        }
+        seen
+    };
+    let ((), seen) = tokio::join!(switching, asking);
+    assert!(seen.iter().sum::<u32>() == 100);
 }

@@ -12,6 +12,8 @@
 //!
 //! Source: Vovk, Gammerman, Shafer, *Algorithmic Learning in a Random World* (2005), section 4.5.
 
+mod decades;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{AgeSupport, Part, Prediction};
+use decades::merge;
+pub(crate) use decades::{decade_cuts, decade_of};
 
 /// The least number of calibration members of a group, unless the fit asks for another.
 ///
@@ -27,9 +31,6 @@ use crate::{AgeSupport, Part, Prediction};
 /// with 100 members even 99 % has a finite threshold (it takes 99). More would merge the decades
 /// of old age, of which data sets have few, into their younger neighbours.
 pub const MIN_GROUP: usize = 100;
-
-/// Years in a decade.
-const DECADE: f64 = 10.0;
 
 /// How predictions are divided into groups with a threshold each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -209,51 +210,6 @@ pub(crate) fn partition(
     starts.zip(ends).map(|(from, to)| Group::new(support, slice.clone(), from, to)).collect()
 }
 
-/// How many of the cuts, which are a decade apart, lie at or below an age. A division says nearly
-/// which, the cuts themselves say exactly.
-pub(crate) fn decade_of(cuts: &[f64], age: f64) -> usize {
-    let Some(first) = cuts.first() else { return 0 };
-    // A float becomes the nearest whole number that there is; one below 0 becomes 0.
-    let mut decade = (((age - first) / DECADE + 1.0) as usize).min(cuts.len());
-    while decade < cuts.len() && cuts[decade] <= age {
-        decade += 1;
-    }
-    while decade > 0 && cuts[decade - 1] > age {
-        decade -= 1;
-    }
-    decade
-}
-
-/// Where decades begin strictly inside the support. A support that ends on a whole decade gets no
-/// group for that one point.
-pub(crate) fn decade_cuts(support: AgeSupport) -> Vec<f64> {
-    let first = (support.lower() / DECADE).floor() as u32 + 1;
-    (first..)
-        .map(|decade| f64::from(decade) * DECADE)
-        .take_while(|&cut| cut < support.upper())
-        .collect()
-}
-
-/// The cuts that remain after merging: from the oldest decade down, a group is closed as soon as
-/// it has `min_group` members; what is left over at the young end joins the group above it.
-fn merge(cuts: &[f64], counts: &[usize], min_group: usize) -> Vec<f64> {
-    let mut kept = Vec::new();
-    let mut members = 0;
-    // counts[i + 1] are the members above cuts[i].
-    for (cut, count) in cuts.iter().zip(&counts[1..]).rev() {
-        members += count;
-        if members >= min_group {
-            kept.push(*cut);
-            members = 0;
-        }
-    }
-    if members + counts[0] < min_group {
-        kept.pop();
-    }
-    kept.reverse();
-    kept
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,19 +294,6 @@ mod tests {
         let means = [18.0, 25.0, 35.0, 45.0, 55.0, 65.0];
         let expected = ["18-19", "20-29", "30-39", "40-49", "50-59", "60+"];
         assert_eq!(names(support, 1, &means), expected);
-    }
-
-    #[test]
-    fn a_decade_is_found_by_its_cuts() {
-        for lower in [0.0, 18.0] {
-            let cuts = decade_cuts(AgeSupport::new(lower, 116.0).unwrap());
-            let edges = cuts.iter().flat_map(|cut| [cut.next_down(), *cut, cut.next_up()]);
-            for age in edges.chain([-5.0, 0.0, 18.0, 55.5, 116.0, 1e9]) {
-                let counted = cuts.iter().filter(|cut| **cut <= age).count();
-                assert_eq!(decade_of(&cuts, age), counted, "{age}");
-            }
-        }
-        assert_eq!(decade_of(&[], 30.0), 0);
     }
 
     #[test]
