@@ -1,7 +1,9 @@
 //! Trains on folders of faces, `FACES/{train,validation}/{age}_{0 male, 1 female}_….jpg`, and takes
 //! an interrupted run up again:
 //!
-//! `cargo run --release -p agespan-age-estimator --example train -- FACES BACKBONE OUT EPOCHS`
+//! `cargo run --release -p agespan-age-estimator --example train -- FACES SPEC.json BACKBONE OUT`
+//!
+//! SPEC.json holds the settings that are not as by default.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
 use std::fs;
@@ -15,12 +17,12 @@ fn main() -> Result<()> {
     threads::wait_passively();
     threads::set_count(std::thread::available_parallelism()?.get());
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [faces, backbone, out, epochs] = arguments.as_slice() else {
-        bail!("usage: train FACES BACKBONE OUT EPOCHS");
+    let [faces, spec, backbone, out] = arguments.as_slice() else {
+        bail!("usage: train FACES SPEC.json BACKBONE OUT");
     };
     let out = Path::new(out);
     fs::create_dir_all(out)?;
-    let spec = TrainSpec { epochs: epochs.parse()?, ..TrainSpec::default() };
+    let spec: TrainSpec = serde_json::from_slice(&fs::read(spec)?)?;
     let training = read(&Path::new(faces).join("train"), &spec)?;
     let validation = read(&Path::new(faces).join("validation"), &spec)?;
     println!("{} training faces, {} validation faces", training.len(), validation.len());

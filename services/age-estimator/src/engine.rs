@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use agespan_models::tch::{self, Device, Kind, nn::VarStore};
-use agespan_models::{AgeNet, Heads, InputSpec, Learning, WeightsError, weights};
+use agespan_models::{AgeNet, InputSpec, Learning, NetSpec, WeightsError, weights};
 use tokio::sync::{mpsc, oneshot};
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
@@ -72,12 +72,12 @@ impl Engine {
     /// When the weights do not fit the network.
     pub fn start(
         bytes: &[u8],
-        heads: Heads,
+        spec: NetSpec,
         input: InputSpec,
         queue: usize,
     ) -> Result<Self, WeightsError> {
         let mut store = VarStore::new(Device::Cpu);
-        let net = AgeNet::new(&store.root(), heads);
+        let net = AgeNet::new(&store.root(), spec);
         weights::load(&store, bytes)?;
         store.freeze();
         let (sender, receiver) = mpsc::channel(queue.max(1));
@@ -188,12 +188,12 @@ mod tests {
     use super::*;
 
     fn engine(queue: usize) -> Engine {
-        let heads = Heads::default();
+        let spec = NetSpec::default();
         let store = VarStore::new(Device::Cpu);
-        AgeNet::new(&store.root(), heads);
+        AgeNet::new(&store.root(), spec);
         let bytes = weights::write(&weights::variables(&store)).unwrap();
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
-        Engine::start(&bytes, heads, input, queue).unwrap()
+        Engine::start(&bytes, spec, input, queue).unwrap()
     }
 
     #[tokio::test]

@@ -91,27 +91,6 @@ pub struct Estimator {
     decoder: Decoder,
 }
 
-impl Session {
-    /// The coverage to answer a stream at: its adaptive one, where outcomes were reported for it.
-    pub fn coverage(&self, stream: &str, asked: Coverage) -> Coverage {
-        let levels = self.calibration.as_ref().map(|active| &active.levels);
-        let level = levels.and_then(|levels| levels.get(stream));
-        level.map_or(asked, |&miscoverage| AdaptiveLevel::level_at(miscoverage))
-    }
-
-    /// Where estimates are divided for "at least `age`?" at this rate of wrong answers.
-    ///
-    /// # Errors
-    /// When the model has no calibration, or one of too few people.
-    pub fn marks(&self, age: u32, rate: Coverage) -> Result<Marks, CheckError> {
-        let calibration = self
-            .calibration
-            .as_ref()
-            .ok_or_else(|| CheckError::NotCalibrated(format!("models/{}", self.model.record.id)))?;
-        Ok(Marks::new(&calibration.document.people, age, rate)?)
-    }
-}
-
 impl Estimator {
     /// Out of its parts.
     pub fn new(models: Models, calibrations: Calibrations, decoder: Decoder) -> Self {
@@ -201,6 +180,25 @@ async fn estimate_batch(
 }
 
 impl Session {
+    /// The coverage to answer a stream at: its adaptive one, where outcomes were reported for it.
+    pub fn coverage(&self, stream: &str, asked: Coverage) -> Coverage {
+        let levels = self.calibration.as_ref().map(|active| &active.levels);
+        let level = levels.and_then(|levels| levels.get(stream));
+        level.map_or(asked, |&miscoverage| AdaptiveLevel::level_at(miscoverage))
+    }
+
+    /// Where estimates are divided for "at least `age`?" at this rate of wrong answers.
+    ///
+    /// # Errors
+    /// When the model has no calibration, or one of too few people.
+    pub fn marks(&self, age: u32, rate: Coverage) -> Result<Marks, CheckError> {
+        let calibration = self
+            .calibration
+            .as_ref()
+            .ok_or_else(|| CheckError::NotCalibrated(format!("models/{}", self.model.record.id)))?;
+        Ok(Marks::new(&calibration.document.people, age, rate)?)
+    }
+
     /// What the model's answer means by the active calibration.
     fn judge(
         &self,

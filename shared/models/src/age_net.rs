@@ -4,18 +4,54 @@ use serde::{Deserialize, Serialize};
 use tch::nn::{self, Path};
 use tch::{Kind, Tensor};
 
-use crate::MobileNetV2;
+use crate::{InputSpec, MobileNetV1, MobileNetV2};
 
-/// The shape of the heads.
+/// What looks at the face.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Backbone {
+    /// [`MobileNetV2`], which begins with ImageNet's weights: the original study's.
+    #[default]
+    #[serde(rename = "mobilenet_v2")]
+    MobileNetV2,
+    /// [`MobileNetV1`], which begins with weights that learned identities of faces.
+    #[serde(rename = "mobilenet_v1")]
+    MobileNetV1,
+}
+
+impl Backbone {
+    /// The input of `crop` pixels a side, out of `resize`, scaled as the first weights want it.
+    pub fn input(self, resize: u32, crop: u32) -> InputSpec {
+        let (mean, std) = match self {
+            Self::MobileNetV2 => ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+            // The face weights want 0 to 255 less these means, and no division.
+            Self::MobileNetV1 => {
+                ([123.68 / 255.0, 116.779 / 255.0, 103.939 / 255.0], [1.0 / 255.0; 3])
+            }
+        };
+        InputSpec { resize, crop, mean, std }
+    }
+
+    fn features(self) -> i64 {
+        match self {
+            Self::MobileNetV2 => MobileNetV2::FEATURES,
+            Self::MobileNetV1 => MobileNetV1::FEATURES,
+        }
+    }
+}
+
+/// The shape of an [`AgeNet`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heads {
+#[serde(default)]
+pub struct NetSpec {
+    /// What looks at the face.
+    pub backbone: Backbone,
     /// Number of one-year age bins, from age 0.
     pub age_bins: i64,
 }
 
-impl Default for Heads {
+impl Default for NetSpec {
     fn default() -> Self {
-        Self { age_bins: 117 }
+        Self { backbone: Backbone::default(), age_bins: 117 }
     }
 }
 
@@ -53,10 +89,26 @@ pub enum Learning {
     All,
 }
 
-/// MobileNetV2 with an age head and a gender head.
+#[derive(Debug)]
+enum Features {
+    V2(MobileNetV2),
+    V1(MobileNetV1),
+}
+
+impl Features {
+    fn forward(&self, images: &Tensor, batch_statistics: bool) -> Tensor {
+        match self {
+            Self::V2(net) => net.forward(images, batch_statistics),
+            // Its batch norms are folded: there are no statistics to take.
+            Self::V1(net) => net.forward(images),
+        }
+    }
+}
+
+/// A backbone with an age head and a gender head.
 #[derive(Debug)]
 pub struct AgeNet {
-    backbone: MobileNetV2,
+    backbone: Features,
     age: nn::Linear,
     female: nn::Linear,
 }
@@ -66,18 +118,18 @@ impl AgeNet {
     const DROPOUT: f64 = 0.2;
 
     /// Declares the variables below `path`: the backbone's, `age.…` and `female.…`.
-    pub fn new(path: &Path, heads: Heads) -> Self {
-        let linear = |name: &str, outputs| {
-            nn::linear(path / name, MobileNetV2::FEATURES, outputs, Default::default())
+    pub fn new(path: &Path, spec: NetSpec) -> Self {
+        let backbone = match spec.backbone {
+            Backbone::MobileNetV2 => Features::V2(MobileNetV2::new(path)),
+            Backbone::MobileNetV1 => Features::V1(MobileNetV1::new(path)),
         };
-        Self {
-            backbone: MobileNetV2::new(path),
-            age: linear("age", heads.age_bins),
-            female: linear("female", 1),
-        }
+        let linear = |name: &str, outputs| {
+            nn::linear(path / name, spec.backbone.features(), outputs, Default::default())
+        };
+        Self { backbone, age: linear("age", spec.age_bins), female: linear("female", 1) }
     }
 
-    /// Images `[n, 3, h, w]`, normalised as the model's [`crate::InputSpec`] says.
+    /// Images `[n, 3, h, w]`, normalised as the model's [`InputSpec`] says.
     pub fn forward(&self, images: &Tensor, learning: Learning) -> AgeOutput {
         let features = match learning {
             // Without a graph behind the features, the backward pass ends at the heads.

@@ -2,8 +2,8 @@
 //!
 //! The major components are:
 //!
-//! * [`MobileNetV2`]: the backbone, with torchvision's parameter names.
-//! * [`AgeNet`]: the backbone with an age head (a distribution over years) and a gender head.
+//! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
+//! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
@@ -16,13 +16,15 @@ mod adamw;
 mod age_net;
 mod input;
 pub mod label_distribution;
+mod mobilenet_v1;
 mod mobilenet_v2;
 pub mod threads;
 pub mod weights;
 
 pub use adamw::AdamW;
-pub use age_net::{AgeNet, AgeOutput, Heads, Learning};
+pub use age_net::{AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use input::InputSpec;
+pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
 pub use tch;
 pub use weights::WeightsError;

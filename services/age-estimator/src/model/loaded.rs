@@ -128,8 +128,8 @@ impl Models {
     async fn load(&self, id: &str) -> Result<Arc<Loaded>, LoadError> {
         let record = self.registry.record(id).await?;
         let weights = self.registry.weights(&record).await?;
-        let (heads, input) = (record.card.heads(), record.card.input());
-        let engine = Engine::start(&weights, heads, input, self.queue)
+        let (net, input) = (record.card.net(), record.card.input());
+        let engine = Engine::start(&weights, net, input, self.queue)
             .map_err(|source| LoadError::Weights { id: id.to_owned(), source })?;
         Ok(Arc::new(Loaded { record, engine }))
     }

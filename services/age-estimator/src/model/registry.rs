@@ -3,7 +3,7 @@
 //! `models/weights/{sha256}.safetensors` are the weights; `models/records/{id}.json` say what they
 //! are; `models/active.json` names the active one.
 
-use agespan_models::{Heads, InputSpec};
+use agespan_models::{InputSpec, NetSpec};
 use agespan_storage::{Artifact, Storage, StorageError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -32,9 +32,9 @@ pub struct Card {
 }
 
 impl Card {
-    /// The shape of the heads.
-    pub fn heads(&self) -> Heads {
-        self.spec.heads
+    /// The shape of the network.
+    pub fn net(&self) -> NetSpec {
+        self.spec.net
     }
 
     /// How images have to come.

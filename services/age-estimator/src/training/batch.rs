@@ -62,16 +62,16 @@ pub(super) fn training_batch(
     let mut pixels = vec![0; chosen.len() * input.crop_bytes()];
     for (&index, target) in chosen.iter().zip(pixels.chunks_exact_mut(input.crop_bytes())) {
         let mut random = generator(spec.seed, epoch, index);
-        augment(&faces[index].pixels, input, &mut random, target);
+        augment(&faces[index].pixels, input, &spec.augmentation, &mut random, target);
     }
-    batch(input, &pixels, chosen.iter().map(|&index| &faces[index]), spec.heads.age_bins)
+    batch(input, &pixels, chosen.iter().map(|&index| &faces[index]), spec.net.age_bins)
 }
 
 /// A batch of middle crops, for validation.
 pub(super) fn plain_batch(spec: &TrainSpec, faces: &[Face]) -> Batch {
     let pixels: Vec<u8> =
         faces.iter().flat_map(|face| spec.input.center_crop(&face.pixels)).collect();
-    batch(&spec.input, &pixels, faces.iter(), spec.heads.age_bins)
+    batch(&spec.input, &pixels, faces.iter(), spec.net.age_bins)
 }
 
 fn batch<'a>(

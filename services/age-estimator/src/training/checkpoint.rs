@@ -1,7 +1,8 @@
 //! A run put down, to be taken up again: where it was and all its tensors, in one file.
 //!
 //! Eight bytes little-endian length, that many bytes of JSON, then a safetensors file with the
-//! network (`net.…`), the optimiser (`adamw.…`) and the best weights so far (`best.…`).
+//! network (`net.…`), the optimiser (`adamw.…`), the averaged weights (`average.…`) and the best
+//! so far (`best.…`).
 
 use agespan_models::tch::Tensor;
 use agespan_models::{WeightsError, weights};
@@ -25,6 +26,7 @@ pub(super) struct Checkpoint {
     pub(super) position: Position,
     pub(super) net: Vec<(String, Tensor)>,
     pub(super) optimiser: Vec<(String, Tensor)>,
+    pub(super) average: Vec<(String, Tensor)>,
     pub(super) best: Vec<(String, Tensor)>,
 }
 
@@ -43,13 +45,15 @@ pub enum CheckpointError {
     Weights(#[from] WeightsError),
 }
 
-const PARTS: [&str; 3] = ["net.", "adamw.", "best."];
+const PARTS: [&str; 4] = ["net.", "adamw.", "average.", "best."];
 
 impl Checkpoint {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, CheckpointError> {
         let json = serde_json::to_vec(&self.position).map_err(|_| CheckpointError::Damaged)?;
         let mut tensors = Vec::new();
-        for (prefix, part) in PARTS.iter().zip([&self.net, &self.optimiser, &self.best]) {
+        for (prefix, part) in
+            PARTS.iter().zip([&self.net, &self.optimiser, &self.average, &self.best])
+        {
             let named = |(name, tensor): &(String, Tensor)| {
                 (format!("{prefix}{name}"), tensor.shallow_clone())
             };
@@ -71,7 +75,7 @@ impl Checkpoint {
         if position.spec != *spec {
             return Err(CheckpointError::OtherSettings);
         }
-        let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+        let mut parts = [const { Vec::new() }; 4];
         for (name, tensor) in weights::read(file)? {
             for (prefix, part) in PARTS.iter().zip(&mut parts) {
                 if let Some(name) = name.strip_prefix(prefix) {
@@ -79,7 +83,7 @@ impl Checkpoint {
                 }
             }
         }
-        let [net, optimiser, best] = parts;
-        Ok(Self { position, net, optimiser, best })
+        let [net, optimiser, average, best] = parts;
+        Ok(Self { position, net, optimiser, average, best })
     }
 }

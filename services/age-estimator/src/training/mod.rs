@@ -19,6 +19,6 @@ mod validate;
 
 pub use checkpoint::CheckpointError;
 pub use faces::Face;
-pub use spec::{Rebalance, TrainSpec};
+pub use spec::{Augmentation, Rebalance, TrainSpec};
 pub use trainer::{Event, Next, Start, TrainError, Trained, train};
 pub use validate::Validation;

@@ -1,7 +1,7 @@
 //! What a training run is told.
 
 use agespan_models::label_distribution::LabelWidth;
-use agespan_models::{Heads, InputSpec};
+use agespan_models::{InputSpec, NetSpec};
 use serde::{Deserialize, Serialize};
 
 /// The settings of a run. Two runs with the same settings on the same faces give the same weights.
@@ -32,10 +32,16 @@ pub struct TrainSpec {
     pub patience: u32,
     /// Thin out and repeat training faces by age, as the original study does.
     pub rebalance: Option<Rebalance>,
+    /// Share of the averaged weights that a step leaves as they are; 0 for no average. The average
+    /// is what is validated and kept.
+    pub average: f64,
+    /// How faces are changed.
+    pub augmentation: Augmentation,
     /// Steps between checkpoints; there is one at each epoch's end in any case.
     pub checkpoint_steps: u32,
-    /// The age head.
-    pub heads: Heads,
+    /// The network.
+    #[serde(alias = "heads")]
+    pub net: NetSpec,
     /// The input.
     pub input: InputSpec,
     /// The width of the label distributions.
@@ -57,11 +63,35 @@ impl Default for TrainSpec {
             freeze_batch_norm: false,
             patience: 5,
             rebalance: None,
+            average: 0.0,
+            augmentation: Augmentation::default(),
             checkpoint_steps: 100,
-            heads: Heads::default(),
+            net: NetSpec::default(),
             input: InputSpec::default(),
             label_width: LabelWidth::default(),
         }
+    }
+}
+
+/// Random changes of a training face, drawn anew in every epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Augmentation {
+    /// The crop's side varies by this share either way.
+    pub zoom: f32,
+    /// Largest turn either way, in degrees.
+    pub turn: f32,
+    /// Largest change of brightness and of contrast, as a share.
+    pub tone: f32,
+    /// Share of faces that lose up to all their colour.
+    pub fade: f32,
+    /// Share of faces of which a rectangle is blanked (Zhong et al. 2020, arXiv 1708.04896).
+    pub erase: f32,
+}
+
+impl Default for Augmentation {
+    fn default() -> Self {
+        Self { zoom: 0.0, turn: 0.0, tone: 0.2, fade: 0.0, erase: 0.0 }
     }
 }
 

@@ -170,6 +170,8 @@ struct Run {
     optimiser: AdamW,
     /// `[bins, bins]`: the label distribution of each age.
     targets: Tensor,
+    /// The average of the weights over the steps; empty when none is kept.
+    average: Vec<(String, Tensor)>,
     best: Vec<(String, Tensor)>,
     position: Position,
 }
@@ -178,11 +180,12 @@ impl Run {
     fn begin(spec: &TrainSpec, start: Start) -> Result<Self, TrainError> {
         tch::manual_seed(spec.seed as i64);
         let store = VarStore::new(Device::Cpu);
-        let net = AgeNet::new(&store.root(), spec.heads);
+        let net = AgeNet::new(&store.root(), spec.net);
         let mut run = Self {
             net,
             optimiser: AdamW::new(spec.weight_decay),
-            targets: label_distribution::targets(spec.heads.age_bins, spec.label_width),
+            targets: label_distribution::targets(spec.net.age_bins, spec.label_width),
+            average: Vec::new(),
             best: Vec::new(),
             position: Position { spec: spec.clone(), step: 0, history: Vec::new() },
             store,
@@ -198,6 +201,7 @@ impl Run {
     fn restore(&mut self, checkpoint: Checkpoint) -> Result<(), TrainError> {
         weights::load(&self.store, &weights::write(&checkpoint.net)?)?;
         self.optimiser.restore(checkpoint.optimiser);
+        self.average = checkpoint.average;
         self.best = checkpoint.best;
         self.position = checkpoint.position;
         Ok(())
@@ -208,11 +212,8 @@ impl Run {
             position: self.position.clone(),
             net: weights::variables(&self.store),
             optimiser: self.optimiser.state(),
-            best: self
-                .best
-                .iter()
-                .map(|(name, best)| (name.clone(), best.shallow_clone()))
-                .collect(),
+            average: shared(&self.average),
+            best: shared(&self.best),
         };
         Ok(checkpoint.to_bytes()?)
     }
@@ -237,17 +238,56 @@ impl Run {
         let mut variables = weights::variables(&self.store);
         variables.retain(|(_, variable)| variable.requires_grad());
         self.optimiser.step(&mut variables, schedule.rate(step, spec.learning_rate));
+        self.follow();
         self.position.step += 1;
         Ok(value)
     }
 
+    /// Moves the average towards the weights; in the first steps faster, since it begins with them
+    /// (Polyak and Juditsky 1992, doi 10.1137/0330046; exponential as in Adam's section 7.2).
+    fn follow(&mut self) {
+        let decay = self.position.spec.average;
+        if decay <= 0.0 {
+            return;
+        }
+        let step = self.position.step as f64;
+        let decay = decay.min((1.0 + step) / (10.0 + step));
+        let variables = weights::variables(&self.store);
+        if self.average.is_empty() {
+            self.average = copies(variables);
+            return;
+        }
+        tch::no_grad(|| {
+            for ((_, average), (_, variable)) in self.average.iter_mut().zip(&variables) {
+                let _ = average.lerp_(variable, 1.0 - decay);
+            }
+        });
+    }
+
+    /// Swaps the weights with their average, where there is one.
+    fn swap(&mut self) {
+        tch::no_grad(|| {
+            let variables = weights::variables(&self.store);
+            for ((_, average), (_, mut variable)) in self.average.iter_mut().zip(variables) {
+                let live = variable.copy();
+                variable.copy_(average);
+                average.copy_(&live);
+            }
+        });
+    }
+
     fn end_epoch(&mut self, faces: &[Face]) -> Validation {
+        self.swap();
+        let figures = self.judge(faces);
+        self.swap();
+        figures
+    }
+
+    fn judge(&mut self, faces: &[Face]) -> Validation {
         let figures = validate(&self.net, &self.position.spec, faces);
         let history = &mut self.position.history;
         if history.iter().all(|earlier| figures.mae < earlier.mae) {
-            let variables = weights::variables(&self.store);
-            self.best =
-                variables.into_iter().map(|(name, value)| (name, value.detach().copy())).collect();
+            self.best = copies(weights::variables(&self.store));
         }
         history.push(figures.clone());
         figures
@@ -272,6 +312,14 @@ impl Run {
             history: self.position.history,
         })
     }
+}
+
+fn copies(variables: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
+    variables.into_iter().map(|(name, value)| (name, value.detach().copy())).collect()
+}
+
+fn shared(variables: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
+    variables.iter().map(|(name, value)| (name.clone(), value.shallow_clone())).collect()
 }
 
 /// KL of the label distributions, plus the error of the expectation, plus the gender's cross

