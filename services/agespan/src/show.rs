@@ -52,3 +52,8 @@ impl JobBar {
 pub(crate) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
+
+/// A share with its bounds.
+pub(crate) fn bounded(value: f64, lower: f64, upper: f64) -> String {
+    format!("{} ({} to {})", percent(value), percent(lower), percent(upper))
+}

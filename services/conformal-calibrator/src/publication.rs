@@ -1,7 +1,7 @@
 //! The active calibrations in memory, for those who watch.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use agespan_conformal::{AdaptiveLevel, Document};
@@ -24,26 +24,28 @@ pub struct Published {
     pub bytes: Bytes,
     /// Its document, as read.
     pub document: Document,
-    /// The miscoverage of each stream that follows its misses.
-    pub levels: BTreeMap<String, f64>,
 }
 
-/// The active calibrations by model.
-pub type Active = BTreeMap<String, Arc<Published>>;
+/// What watchers are told.
+#[derive(Clone, Debug, Default)]
+pub struct Active {
+    /// The active calibrations by model.
+    pub calibrations: BTreeMap<String, Arc<Published>>,
+    /// The miscoverage of each stream that follows its misses, by calibration, active or not.
+    pub levels: BTreeMap<String, BTreeMap<String, f64>>,
+}
 
 /// Tells watchers what is active.
 #[derive(Clone, Debug)]
 pub struct Publication {
     registry: Registry,
     active: watch::Sender<Active>,
-    /// By calibration, active or not, and stream.
-    levels: Arc<Mutex<BTreeMap<String, BTreeMap<String, f64>>>>,
 }
 
 impl Publication {
     /// Of this registry; nothing is published yet.
     pub fn new(registry: Registry) -> Self {
-        Self { registry, active: watch::Sender::new(Active::new()), levels: Arc::default() }
+        Self { registry, active: watch::Sender::default() }
     }
 
     /// Follows what is active.
@@ -53,7 +55,27 @@ impl Publication {
 
     /// Whether this calibration is the active one of its model.
     pub fn is_active(&self, record: &Record) -> bool {
-        self.active.borrow().get(&record.model).is_some_and(|active| active.record.id == record.id)
+        let active = self.active.borrow();
+        let published = active.calibrations.get(&record.model);
+        published.is_some_and(|published| published.record.id == record.id)
+    }
+
+    /// A calibration as it was published, or as the store has it when it is not active.
+    ///
+    /// # Errors
+    /// When it is not there, or the store fails.
+    pub async fn get(&self, id: &str) -> Result<Arc<Published>, RegistryError> {
+        let by_id = |published: &&Arc<Published>| published.record.id == id;
+        let published = self.active.borrow().calibrations.values().find(by_id).cloned();
+        match published {
+            Some(published) => Ok(published),
+            None => self.read(self.registry.record(id).await?).await,
+        }
+    }
+
+    async fn read(&self, record: Record) -> Result<Arc<Published>, RegistryError> {
+        let (bytes, document) = self.registry.document(&record).await?;
+        Ok(Arc::new(Published { record, bytes, document }))
     }
 
     /// Reads what is active and publishes it, if it changed.
@@ -61,52 +83,32 @@ impl Publication {
     /// # Errors
     /// When the store fails; what was published stays.
     pub async fn refresh(&self) -> Result<(), RegistryError> {
-        let mut active = Active::new();
+        let mut calibrations = BTreeMap::new();
         for record in self.registry.active().await? {
-            let known = self.active.borrow().get(&record.model).cloned();
+            let known = self.active.borrow().calibrations.get(&record.model).cloned();
             let published = match known {
                 Some(known) if known.record.id == record.id => known,
-                _ => {
-                    let (bytes, document) = self.registry.document(&record).await?;
-                    let levels = self.levels().get(&record.id).cloned().unwrap_or_default();
-                    Arc::new(Published { record: record.clone(), bytes, document, levels })
-                }
+                _ => self.read(record).await?,
             };
-            active.insert(record.model, published);
+            calibrations.insert(published.record.model.clone(), published);
         }
         self.active.send_if_modified(|present| {
-            let same = present.len() == active.len()
-                && present
-                    .iter()
-                    .zip(&active)
-                    .all(|(old, new)| old.0 == new.0 && old.1.record.id == new.1.record.id);
-            *present = active;
-            !same
+            let ids = |calibrations: &BTreeMap<String, Arc<Published>>| -> Vec<String> {
+                calibrations.values().map(|published| published.record.id.clone()).collect()
+            };
+            let modified = ids(&present.calibrations) != ids(&calibrations);
+            present.calibrations = calibrations;
+            modified
         });
         Ok(())
     }
 
     /// Publishes a stream's adaptive level.
     pub fn set_level(&self, calibration: &str, stream: &str, level: AdaptiveLevel) {
-        let of_calibration = {
-            let mut levels = self.levels();
-            let levels = levels.entry(calibration.to_owned()).or_default();
+        self.active.send_modify(|active| {
+            let levels = active.levels.entry(calibration.to_owned()).or_default();
             levels.insert(stream.to_owned(), level.miscoverage());
-            levels.clone()
-        };
-        self.active.send_if_modified(|active| {
-            let mut modified = false;
-            for published in active.values_mut().filter(|known| known.record.id == calibration) {
-                let levels = of_calibration.clone();
-                *published = Arc::new(Published { levels, ..Published::clone(published) });
-                modified = true;
-            }
-            modified
         });
-    }
-
-    fn levels(&self) -> MutexGuard<'_, BTreeMap<String, BTreeMap<String, f64>>> {
-        self.levels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Refreshes until told to stop.

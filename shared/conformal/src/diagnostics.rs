@@ -141,9 +141,8 @@ fn standardised(rows: &[Diagnosed]) -> Vec<Vec<f64>> {
     rows.iter().map(standard).collect()
 }
 
-/// The window of at least `least` rows with the least coverage: that with the greatest excess of
-/// misses over what the best coverage so far would explain, found by looking at each end once for
-/// lengths of `least` to twice that. Longer windows are two shorter ones, one of which is as bad.
+/// The window of at least `least` rows with the least coverage, among all of `least` to twice that
+/// many: a longer one is two shorter ones, one of which is as bad.
 fn worst_window(placed: &[(f64, bool)], least: usize) -> Option<(f64, usize, usize)> {
     let mut sums = vec![0_u32];
     for (_, covered) in placed {

@@ -1,43 +1,24 @@
 //! `agespan predict`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::pin::pin;
 use std::process::ExitCode;
 
 use agespan_client::Client;
 use agespan_client::proto::age::v1::{Gender, IntervalStatus};
 use agespan_client::proto::estimator::v1 as proto;
-use anyhow::{Context, Result, bail};
-use futures_util::StreamExt;
-use futures_util::stream;
+use anyhow::Result;
+use bytes::Bytes;
 use serde_json::json;
 
-use crate::arguments::{Faces, Predict, Service};
-use crate::commands::resource;
+use crate::arguments::{Faces, Predict};
+use crate::commands::{photos, resource};
 use crate::show;
-use crate::system::System;
 
-/// Photos that are asked about at the same time: enough to fill the estimator's batches.
-const UNDER_WAY: usize = 32;
-
-/// Estimates every photo. A photo that cannot be used is reported and does not stop the others,
-/// but the exit code is then a failure.
+/// Estimates every photo.
 pub(crate) async fn run(predict: Predict, server: Option<&str>, json: bool) -> Result<ExitCode> {
-    let photos = photos(&predict.photos)?;
-    if let Some(url) = server {
-        return estimate(&Client::new(url)?, &predict, &photos, json).await;
-    }
-    let system = own_system(&predict.data_dir).await?;
-    let code = estimate(&system.client, &predict, &photos, json).await;
-    system.stop().await;
-    code
-}
-
-/// A system for one command. Two services suffice, and no job store.
-pub(crate) async fn own_system(data_dir: &Path) -> Result<System> {
-    let services = [Service::ConformalCalibrator, Service::AgeEstimator];
-    System::start(&services, data_dir, None, None).await
+    let found = photos::among(&predict.photos)?;
+    let command = async |client: &Client| Ok(estimate(client, &predict, &found, json).await);
+    photos::with_server(server, &predict.data_dir, command).await
 }
 
 /// Photos of one face each, as a table or as JSON lines.
@@ -46,21 +27,10 @@ pub(crate) async fn estimate(
     predict: &Predict,
     photos: &[PathBuf],
     json: bool,
-) -> Result<ExitCode> {
+) -> ExitCode {
     let mut table = show::table(&["photo", "age", "interval", "group (faces)", "gender"]);
-    let mut failed = 0;
-    let asked =
-        photos.iter().map(|photo| async move { (photo, ask(client, predict, photo).await) });
-    let mut answers = pin!(stream::iter(asked).buffered(UNDER_WAY));
-    while let Some((photo, answer)) = answers.next().await {
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(error) => {
-                show::error(&error.context(photo.display().to_string()));
-                failed += 1;
-                continue;
-            }
-        };
+    let ask = async |image| client.estimator().estimate_age(request(predict, image)).await;
+    let code = photos::each(photos, ask, |photo, answer| {
         for face in &answer.faces {
             if json {
                 println!("{}", line(photo, face, &answer));
@@ -68,60 +38,27 @@ pub(crate) async fn estimate(
                 table.add_row(row(photo, face));
             }
         }
-    }
-    if !json && failed < photos.len() {
+    })
+    .await;
+    if table.row_count() > 0 {
         println!("{table}");
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    code
 }
 
-async fn ask(
-    client: &Client,
-    predict: &Predict,
-    photo: &Path,
-) -> Result<proto::EstimateAgeResponse> {
-    let image = fs::read(photo).context("cannot be read")?;
+fn request(predict: &Predict, image: Bytes) -> proto::EstimateAgeRequest {
     let faces = match predict.faces {
         Faces::WholeImage => proto::FaceSelection::WholeImage,
         Faces::Largest => proto::FaceSelection::Largest,
         Faces::All => proto::FaceSelection::All,
     };
-    let request = proto::EstimateAgeRequest {
-        image: image.into(),
+    proto::EstimateAgeRequest {
+        image,
         coverage: Some(predict.coverage),
         faces: faces.into(),
         model: predict.model.as_deref().map(|model| resource("models", model)).unwrap_or_default(),
         ..Default::default()
-    };
-    let answer = client.estimator().estimate_age(request).await;
-    Ok(answer.map_err(|status| anyhow::anyhow!(agespan_client::explain(&status)))?.into_inner())
-}
-
-/// The photos among the arguments: files as they are, the images of a folder in order of name.
-pub(crate) fn photos(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut photos = Vec::new();
-    for argument in arguments {
-        if !argument.is_dir() {
-            photos.push(argument.clone());
-            continue;
-        }
-        let mut inside: Vec<PathBuf> = fs::read_dir(argument)
-            .with_context(|| format!("cannot read {}", argument.display()))?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<_>>()?;
-        inside.retain(|path| is_image(path));
-        inside.sort();
-        photos.extend(inside);
     }
-    if photos.is_empty() {
-        bail!("there is no .jpg, .jpeg, .png or .webp file in the folder; name a photo");
-    }
-    Ok(photos)
-}
-
-fn is_image(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
-    ["jpg", "jpeg", "png", "webp"].contains(&extension.as_str())
 }
 
 fn gender(face: &proto::FaceEstimate) -> &'static str {
@@ -162,7 +99,6 @@ fn line(
 }
 
 fn row(photo: &Path, face: &proto::FaceEstimate) -> Vec<String> {
-    let name = photo.file_name().unwrap_or(photo.as_os_str()).to_string_lossy().into_owned();
     let (interval, group) = match &face.interval {
         None => ("not calibrated".to_owned(), String::new()),
         Some(interval) => {
@@ -175,5 +111,5 @@ fn row(photo: &Path, face: &proto::FaceEstimate) -> Vec<String> {
         }
     };
     let gender = format!("{} (p female {:.2})", gender(face), face.probability_female);
-    vec![name, format!("{:.1}", face.age), interval, group, gender]
+    vec![photos::name(photo), format!("{:.1}", face.age), interval, group, gender]
 }

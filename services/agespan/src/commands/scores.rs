@@ -1,18 +1,19 @@
 //! `agespan evaluate scores`: every nonconformity score on the same faces.
 
-use agespan_client::proto::age::v1::Gender;
+use agespan_client::SplitEstimates;
 use agespan_client::proto::dataset::v1 as dataset;
-use agespan_client::proto::estimator::v1::{BatchEstimateAgeRequest, FaceEstimate, image_result};
+use agespan_client::proto::estimator::v1::{BatchEstimateAgeRequest, image_result};
 use agespan_conformal::{
     AgeSupport, Calibration, CalibrationSpec, Coverage, CoverageRow, CoverageTable, Grouping,
     Outcome, Prediction, Score,
 };
+use agespan_service::transport::prediction_from_proto;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::arguments;
 use crate::commands::{Session, evaluate, resource};
-use crate::show::{self, percent};
+use crate::show;
 
 type Faces = Vec<(Prediction, f64)>;
 
@@ -23,7 +24,10 @@ pub(crate) async fn run(session: &Session, command: arguments::Scores) -> Result
         bail!("intervals are measured on faces that they were not calibrated on: --split test");
     }
     let coverage = Coverage::new(coverage).context("--coverage")?;
-    let grouping = to_domain(grouping)?;
+    let grouping = Grouping::from(grouping);
+    if grouping == Grouping::Label {
+        bail!("a data set has no labels; choose another --grouping");
+    }
     let dataset = resource("datasets", &dataset);
     let mut model = if model.is_empty() { model } else { resource("models", &model) };
     let calibration = faces(session, &dataset, dataset::Split::Calibration, &mut model).await?;
@@ -45,17 +49,6 @@ pub(crate) async fn run(session: &Session, command: arguments::Scores) -> Result
     Ok(())
 }
 
-fn to_domain(grouping: arguments::Grouping) -> Result<Grouping> {
-    Ok(match grouping {
-        arguments::Grouping::None => Grouping::None,
-        arguments::Grouping::PredictedDecade => Grouping::PredictedDecade,
-        arguments::Grouping::PredictedGender => Grouping::PredictedGender,
-        arguments::Grouping::PredictedDecadeAndGender => Grouping::PredictedDecadeAndGender,
-        arguments::Grouping::TrueDecade => Grouping::TrueDecade,
-        arguments::Grouping::Label => bail!("a data set has no labels; choose another --grouping"),
-    })
-}
-
 /// What the model says of a split, with the true ages. The model is pinned by its first answer.
 async fn faces(
     session: &Session,
@@ -63,37 +56,25 @@ async fn faces(
     split: dataset::Split,
     model: &mut String,
 ) -> Result<Faces> {
-    let request = dataset::StreamSamplesRequest { name: name.to_owned(), split: split.into() };
-    let mut samples = session.client.datasets().stream_samples(request).await?.into_inner();
+    let asked = BatchEstimateAgeRequest {
+        model: model.clone(),
+        include_distribution: true,
+        ..Default::default()
+    };
+    let client = &session.client;
+    let mut estimates = SplitEstimates::begin(client, client, name, split, asked).await?;
     let mut faces = Vec::new();
-    while let Some(message) = samples.message().await? {
-        let (labels, images): (Vec<_>, Vec<_>) = message
-            .samples
-            .into_iter()
-            .map(|sample| (sample.sample.unwrap_or_default(), sample.image))
-            .unzip();
-        let request = BatchEstimateAgeRequest {
-            images,
-            model: model.clone(),
-            include_distribution: true,
-            ..Default::default()
-        };
-        let answer = session.client.estimator().batch_estimate_age(request).await?.into_inner();
+    while let Some((labels, answer)) = estimates.next().await? {
         *model = answer.model;
         for (result, label) in answer.results.into_iter().zip(labels) {
             let Some(image_result::Outcome::Estimates(found)) = result.outcome else { continue };
             for face in &found.faces {
-                faces.push((prediction(face)?, f64::from(label.age.unwrap_or_default())));
+                let truth = f64::from(label.age.unwrap_or_default());
+                faces.push((prediction_from_proto(face)?, truth));
             }
         }
     }
     Ok(faces)
-}
-
-fn prediction(face: &FaceEstimate) -> Result<Prediction> {
-    let probabilities = face.distribution.iter().flat_map(|all| &all.probabilities);
-    let probabilities: Vec<f64> = probabilities.map(|&p| f64::from(p)).collect();
-    Ok(Prediction::from_distribution(&probabilities)?.with_gender(face.gender() == Gender::Female))
 }
 
 fn measure(fitted: &Calibration, faces: &Faces, coverage: Coverage) -> Result<CoverageTable> {
@@ -143,17 +124,13 @@ fn show_tables(tables: &[(Score, CoverageTable)]) {
 }
 
 fn row(score: &str, row: &CoverageRow) -> Vec<String> {
+    let coverage = show::bounded(row.coverage, row.coverage_lower, row.coverage_upper);
     let mark = if row.below_nominal { " below" } else { "" };
     vec![
         score.to_owned(),
         row.group.clone(),
         row.n.to_string(),
-        format!(
-            "{} ({} to {}){mark}",
-            percent(row.coverage),
-            percent(row.coverage_lower),
-            percent(row.coverage_upper)
-        ),
+        format!("{coverage}{mark}"),
         format!("{:.2}", row.mean_width),
         format!("{:.2}", row.median_width),
     ]

@@ -1,57 +1,38 @@
 //! `agespan verify`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use agespan_client::Client;
 use agespan_client::proto::estimator::v1::{self as proto, AgeDecision};
-use anyhow::{Context, Result, anyhow};
+use anyhow::Result;
+use bytes::Bytes;
 use serde_json::json;
 
 use crate::arguments::Verify;
-use crate::commands::{predict, resource};
+use crate::commands::{photos, resource};
 use crate::show;
 
-/// Checks every photo. One that cannot be checked is reported and does not stop the others, but the
-/// exit code is then a failure. FAIL and CHALLENGE are answers, not failures.
+/// Checks every photo. FAIL and CHALLENGE are answers, not failures.
 pub(crate) async fn run(verify: Verify, server: Option<&str>, json: bool) -> Result<ExitCode> {
-    let photos = predict::photos(&verify.photos)?;
-    let asked = async |client: &Client| check(client, &verify, &photos, json).await;
-    if let Some(url) = server {
-        return asked(&Client::new(url)?).await;
-    }
-    let system = predict::own_system(&verify.data_dir).await?;
-    let code = asked(&system.client).await;
-    system.stop().await;
-    code
+    let found = photos::among(&verify.photos)?;
+    let command = async |client: &Client| Ok(check(client, &verify, &found, json).await);
+    photos::with_server(server, &verify.data_dir, command).await
 }
 
-async fn check(
-    client: &Client,
-    verify: &Verify,
-    photos: &[PathBuf],
-    json: bool,
-) -> Result<ExitCode> {
+async fn check(client: &Client, verify: &Verify, photos: &[PathBuf], json: bool) -> ExitCode {
     let mut table = show::table(&["photo", "answer", "age", "passes above", "fails below"]);
-    let mut failed = 0;
     let mut last = None;
-    for photo in photos {
-        let answer = match ask(client, verify, photo).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                show::error(&error.context(photo.display().to_string()));
-                failed += 1;
-                continue;
-            }
-        };
+    let ask = async |image| client.estimator().verify_age(request(verify, image)).await;
+    let code = photos::each(photos, ask, |photo, answer| {
         if json {
             println!("{}", line(photo, verify, &answer));
         } else {
             table.add_row(row(photo, &answer));
         }
         last = Some(answer);
-    }
+    })
+    .await;
     if let (false, Some(answer)) = (json, last) {
         println!("{table}");
         println!(
@@ -64,20 +45,17 @@ async fn check(
             answer.calibration
         );
     }
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    code
 }
 
-async fn ask(client: &Client, verify: &Verify, photo: &Path) -> Result<proto::VerifyAgeResponse> {
-    let image = fs::read(photo).context("cannot be read")?;
-    let request = proto::VerifyAgeRequest {
-        image: image.into(),
+fn request(verify: &Verify, image: Bytes) -> proto::VerifyAgeRequest {
+    proto::VerifyAgeRequest {
+        image,
         at_least: verify.at_least,
         false_pass_rate: Some(verify.false_pass_rate),
         model: verify.model.as_deref().map(|model| resource("models", model)).unwrap_or_default(),
         ..Default::default()
-    };
-    let answer = client.estimator().verify_age(request).await;
-    Ok(answer.map_err(|status| anyhow!(agespan_client::explain(&status)))?.into_inner())
+    }
 }
 
 fn word(answer: &proto::VerifyAgeResponse) -> &'static str {
@@ -90,9 +68,8 @@ fn word(answer: &proto::VerifyAgeResponse) -> &'static str {
 }
 
 fn row(photo: &Path, answer: &proto::VerifyAgeResponse) -> Vec<String> {
-    let name = photo.file_name().unwrap_or(photo.as_os_str()).to_string_lossy().into_owned();
     let numbers = [answer.age, answer.pass_above, answer.fail_below].map(|age| format!("{age:.1}"));
-    [name, word(answer).to_owned()].into_iter().chain(numbers).collect()
+    [photos::name(photo), word(answer).to_owned()].into_iter().chain(numbers).collect()
 }
 
 fn line(photo: &Path, verify: &Verify, answer: &proto::VerifyAgeResponse) -> serde_json::Value {

@@ -7,7 +7,7 @@ use agespan_proto::calibrator::v1 as proto;
 use agespan_service::status;
 use tonic::Status;
 
-use super::convert;
+use super::convert::Brought;
 use crate::monitor::{FALSE_ALARMS, Monitor, NOMINAL, Outcome, Tally};
 
 const MAX_OUTCOMES: usize = 1000;
@@ -48,8 +48,7 @@ pub(super) fn outcomes(
             return Err(status::invalid(&format!("{field}.prediction_id"), "ID_TWICE", message));
         }
         let prediction = reported.prediction.unwrap_or_default();
-        let prediction =
-            convert::unlabelled(&prediction).check(&format!("{field}.prediction"), &spec)?;
+        let prediction = Brought::from(&prediction).check(&format!("{field}.prediction"), &spec)?;
         if !support.contains(reported.truth) {
             let message = format!(
                 "the true age must be {} to {} years, got {}",

@@ -1,13 +1,14 @@
 //! Calls to the dataset service and the estimator: predictions for a calibration split.
 
-use agespan_client::{AddressError, Client};
-use agespan_conformal::{Prediction, PredictionError, Row};
+use agespan_client::{AddressError, Client, SplitEstimates};
+use agespan_conformal::Row;
 use agespan_proto::age::v1::Gender;
 use agespan_proto::dataset::v1::{self as dataset, Split};
-use agespan_proto::estimator::v1::{self as estimator, image_result::Outcome};
-use tonic::Status;
-
+use agespan_proto::estimator::v1::image_result::Outcome;
+use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, FaceEstimate, ImageResult};
 use agespan_service::status;
+use agespan_service::transport::prediction_from_proto;
+use tonic::Status;
 
 /// Predictions with their true ages, and where they came from.
 pub(crate) struct Gathered {
@@ -35,14 +36,20 @@ impl Peers {
     /// Asks the model about every face of the data set's calibration split.
     pub(crate) async fn gather(&self, dataset: &str, model: &str) -> Result<Gathered, Status> {
         let split_hash = self.split_hash(dataset).await?;
-        let request = dataset::StreamSamplesRequest {
-            name: dataset.to_owned(),
-            split: Split::Calibration.into(),
+        let asked = BatchEstimateAgeRequest {
+            model: model.to_owned(),
+            include_distribution: true,
+            ..Default::default()
         };
-        let mut samples = self.dataset.datasets().stream_samples(request).await?.into_inner();
         let mut gathered = Gathered { model: model.to_owned(), split_hash, rows: Vec::new() };
-        while let Some(message) = samples.message().await? {
-            self.predict(message.samples, &mut gathered).await?;
+        let (datasets, estimator) = (&self.dataset, &self.estimator);
+        let mut estimates =
+            SplitEstimates::begin(datasets, estimator, dataset, Split::Calibration, asked).await?;
+        while let Some((labels, answer)) = estimates.next().await? {
+            gathered.model = answer.model;
+            for (result, label) in answer.results.into_iter().zip(labels) {
+                gathered.rows.extend(rows(result, &label)?);
+            }
         }
         Ok(gathered)
     }
@@ -55,50 +62,20 @@ impl Peers {
             status::precondition("NO_CALIBRATION_SPLIT", dataset, "it has no calibration split")
         })
     }
+}
 
-    async fn predict(
-        &self,
-        samples: Vec<dataset::SampleImage>,
-        gathered: &mut Gathered,
-    ) -> Result<(), Status> {
-        let (labels, images): (Vec<_>, Vec<_>) = samples
-            .into_iter()
-            .map(|sample| (sample.sample.unwrap_or_default(), sample.image))
-            .unzip();
-        let request = estimator::BatchEstimateAgeRequest {
-            images,
-            model: gathered.model.clone(),
-            include_distribution: true,
-            ..Default::default()
+/// The rows of a photo; none without an estimate or a labelled age.
+fn rows(result: ImageResult, label: &dataset::Sample) -> Result<Vec<Row>, Status> {
+    let (Some(Outcome::Estimates(estimates)), Some(age)) = (result.outcome, label.age) else {
+        return Ok(Vec::new());
+    };
+    let row = |face: FaceEstimate| {
+        let prediction = prediction_from_proto(&face).map_err(|error| status::internal(&error))?;
+        let gender = match label.gender() {
+            Gender::Unspecified => None,
+            gender => Some((face.probability_female, gender == Gender::Female)),
         };
-        let answer = self.estimator.estimator().batch_estimate_age(request).await?.into_inner();
-        // The name that answered: "the active one" must not change half-way through.
-        gathered.model = answer.model;
-        for (result, label) in answer.results.into_iter().zip(labels) {
-            let (Some(Outcome::Estimates(estimates)), Some(age)) = (result.outcome, label.age)
-            else {
-                continue;
-            };
-            for face in estimates.faces {
-                let prediction = predicted(&face).map_err(unusable)?;
-                let gender = match label.gender() {
-                    Gender::Unspecified => None,
-                    gender => Some((face.probability_female, gender == Gender::Female)),
-                };
-                gathered.rows.push(Row { prediction, truth: f64::from(age), gender });
-            }
-        }
-        Ok(())
-    }
-}
-
-fn predicted(face: &estimator::FaceEstimate) -> Result<Prediction, PredictionError> {
-    let probabilities = face.distribution.as_ref().map(|all| all.probabilities.as_slice());
-    let probabilities: Vec<f64> =
-        probabilities.unwrap_or_default().iter().map(|&p| f64::from(p)).collect();
-    Ok(Prediction::from_distribution(&probabilities)?.with_gender(face.gender() == Gender::Female))
-}
-
-fn unusable(error: PredictionError) -> Status {
-    status::internal(&error)
+        Ok(Row { prediction, truth: f64::from(age), gender })
+    };
+    estimates.faces.into_iter().map(row).collect()
 }

@@ -25,7 +25,7 @@ pub(super) fn predict(
     let unlabelled = |field: &str, rows: &[proto::UnlabelledPrediction]| {
         count(field, rows.len())?;
         let check = |(index, row): (usize, &proto::UnlabelledPrediction)| {
-            convert::unlabelled(row).check(&format!("{field}[{index}]"), &spec)
+            Brought::from(row).check(&format!("{field}[{index}]"), &spec)
         };
         rows.iter().enumerate().map(check).collect::<Result<Vec<Prediction>, Status>>()
     };

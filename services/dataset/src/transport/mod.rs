@@ -10,7 +10,6 @@ use agespan_proto::dataset::v1::dataset_service_server::{
     DatasetService, DatasetServiceServer, SERVICE_NAME,
 };
 use agespan_service::page::{self, PageLimits};
-use agespan_service::transport::job_to_proto;
 use agespan_service::{Component, status};
 use agespan_storage::Storage;
 use futures_util::stream::BoxStream;
@@ -58,7 +57,7 @@ impl DatasetService for Transport {
         request: Request<proto::ImportDatasetRequest>,
     ) -> Result<Response<proto::ImportDatasetResponse>, Status> {
         let job = submit::submit(&self.storage, &self.jobs, request.into_inner()).await?;
-        Ok(Response::new(proto::ImportDatasetResponse { job: Some(job_to_proto(job)) }))
+        Ok(Response::new(proto::ImportDatasetResponse { job: Some(job) }))
     }
 
     async fn get_dataset(

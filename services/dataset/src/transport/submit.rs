@@ -8,9 +8,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use agespan_jobs::{Job, Jobs, JobsError};
+use agespan_jobs::{Jobs, JobsError};
 use agespan_proto::dataset::v1 as proto;
-use agespan_service::status;
+use agespan_proto::job::v1::Job;
+use agespan_service::{status, transport};
 use agespan_storage::Storage;
 use tonic::{Code, Status};
 
@@ -24,14 +25,12 @@ pub(super) async fn submit(
     request: proto::ImportDatasetRequest,
 ) -> Result<Job, Status> {
     let payload = payload(request)?;
-    let bytes = serde_json::to_vec(&payload).map_err(|error| status::internal(&error))?;
     match record::load(storage, &payload.dataset_id).await {
-        Ok(record) => check_repeated(jobs, &record, &payload, &bytes).await?,
+        Ok(record) => check_repeated(jobs, &record, &payload).await?,
         Err(RecordError::NotFound(_)) => check_source(&payload.source).await?,
         Err(error) => return Err(convert::record_error(error)),
     }
-    let request_id = (!payload.request_id.is_empty()).then_some(payload.request_id);
-    jobs.submit(IMPORT_KIND, &bytes, request_id).await.map_err(status::from_jobs)
+    transport::submit(jobs, IMPORT_KIND, &payload, payload.request_id.clone()).await
 }
 
 fn payload(request: proto::ImportDatasetRequest) -> Result<ImportPayload, Status> {
@@ -63,8 +62,8 @@ async fn check_repeated(
     jobs: &Jobs,
     record: &DatasetRecord,
     payload: &ImportPayload,
-    bytes: &[u8],
 ) -> Result<(), Status> {
+    let bytes = serde_json::to_vec(payload).map_err(|error| status::internal(&error))?;
     if let (Some(job), false) = (&record.job, payload.request_id.is_empty()) {
         match jobs.payload(job).await {
             Ok(first) if first == bytes => return Ok(()),

@@ -1,7 +1,7 @@
 //! Intervals at one level.
 
 use super::Calibration;
-use crate::group::{Axis, Slice};
+use crate::group::Axis;
 use crate::{Coverage, Prediction};
 
 /// What an interval of [`Grouping::TrueDecade`](crate::Grouping::TrueDecade) names as its group:
@@ -46,33 +46,12 @@ pub struct AtLevel<'a> {
     coverage: Coverage,
     /// One for each group.
     thresholds: Vec<Option<f64>>,
-    /// For each slice its first group's position and where its groups begin, in years.
-    slices: Vec<(&'a Slice, usize, Vec<f64>)>,
 }
 
 impl<'a> AtLevel<'a> {
     pub(super) fn new(calibration: &'a Calibration, coverage: Coverage) -> Self {
         let thresholds = calibration.groups.iter().map(|group| group.threshold(coverage)).collect();
-        let mut slices: Vec<(&Slice, usize, Vec<f64>)> = Vec::new();
-        for (index, group) in calibration.groups.iter().enumerate() {
-            match slices.last_mut() {
-                Some((slice, _, starts)) if **slice == group.group.slice => {
-                    starts.push(group.group.from);
-                }
-                _ => slices.push((&group.group.slice, index, vec![group.group.from])),
-            }
-        }
-        Self { calibration, coverage, thresholds, slices }
-    }
-
-    /// The position of a prediction's group. A prediction outside the support belongs to the
-    /// nearest one.
-    fn place(&self, prediction: &Prediction) -> Option<usize> {
-        let slice = self.calibration.spec.grouping.slice(prediction)?;
-        let found = self.slices.binary_search_by(|(other, ..)| (*other).cmp(&slice)).ok()?;
-        let (_, first, starts) = &self.slices[found];
-        let mean = prediction.mean();
-        Some(first + starts.partition_point(|start| *start <= mean).saturating_sub(1))
+        Self { calibration, coverage, thresholds }
     }
 
     /// The interval, in words.
@@ -109,7 +88,7 @@ impl<'a> AtLevel<'a> {
         let (ends, group, sufficient) = if self.is_by_true_age() {
             (self.hull(prediction), None, self.thresholds.iter().all(Option::is_some))
         } else {
-            let Some(place) = self.place(prediction) else { return everything };
+            let Some(place) = calibration.place(prediction) else { return everything };
             let Some(threshold) = self.thresholds[place] else {
                 return Bounds { group: Some(place), ..everything };
             };

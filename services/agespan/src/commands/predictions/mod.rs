@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agespan_conformal::{
-    AgeSupport, Calibration, CalibrationSpec, Coverage, Fitting, Grouping, Prediction, Score,
+    AgeSupport, Calibration, CalibrationSpec, Coverage, Fitting, Grouping, Part, Prediction, Score,
 };
 use anyhow::{Context, Result, bail};
 use serde_json::json;
@@ -84,24 +84,23 @@ fn fit(file: &Path, calibrate: &arguments::Calibrate) -> Result<Calibration> {
 
 /// Absolute scores where no other is asked for; groups by the file's labels where it has some.
 fn spec(table: &Table, calibrate: &arguments::Calibrate) -> Result<CalibrationSpec> {
-    let score = match calibrate.score {
-        None | Some(arguments::Score::Absolute) => Score::Absolute,
-        Some(arguments::Score::SquareRoot) => Score::SquareRoot,
-        Some(arguments::Score::Sigma) if table.has_sigma() => Score::Sigma,
-        Some(arguments::Score::Sigma) => {
-            bail!("the score sigma needs a column called sigma; choose --score absolute")
+    let score = calibrate.score.map_or(Score::Absolute, Score::from);
+    if score.needs().is_some() {
+        bail!("that score needs distributions, which a table has not; bring them by gRPC");
+    }
+    if score == Score::Sigma && !table.has_sigma() {
+        bail!("the score sigma needs a column called sigma; choose --score absolute");
+    }
+    let grouping = match calibrate.grouping.map(Grouping::from) {
+        None if table.has_group() => Grouping::Label,
+        None => Grouping::None,
+        Some(Grouping::Label) if !table.has_group() => {
+            bail!("--grouping label needs a column called group")
         }
-        Some(_) => {
-            bail!("that score needs distributions, which a table has not; bring them by gRPC")
+        Some(grouping) if grouping.needs() == Some(Part::Gender) => {
+            bail!("a table has no genders to group by; make them its group column")
         }
-    };
-    let grouping = match calibrate.grouping {
-        None | Some(arguments::Grouping::Label) if table.has_group() => Grouping::Label,
-        None | Some(arguments::Grouping::None) => Grouping::None,
-        Some(arguments::Grouping::PredictedDecade) => Grouping::PredictedDecade,
-        Some(arguments::Grouping::TrueDecade) => Grouping::TrueDecade,
-        Some(arguments::Grouping::Label) => bail!("--grouping label needs a column called group"),
-        Some(_) => bail!("a table has no genders to group by; make them its group column"),
+        Some(grouping) => grouping,
     };
     Ok(CalibrationSpec::new(score, grouping))
 }

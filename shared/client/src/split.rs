@@ -1,0 +1,50 @@
+//! What the estimator says of the faces of a split.
+
+use agespan_proto::dataset::v1::{Sample, Split, StreamSamplesRequest, StreamSamplesResponse};
+use agespan_proto::estimator::v1::estimator_service_client::EstimatorServiceClient;
+use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, BatchEstimateAgeResponse};
+use tonic::transport::Channel;
+use tonic::{Status, Streaming};
+
+use crate::Client;
+
+/// Samples and their estimates, a message of the dataset service at a time.
+#[derive(Debug)]
+pub struct SplitEstimates {
+    samples: Streaming<StreamSamplesResponse>,
+    estimator: EstimatorServiceClient<Channel>,
+    asked: BatchEstimateAgeRequest,
+}
+
+impl SplitEstimates {
+    /// Begins to read the split `split` of the data set `name`. `asked` says how its faces are
+    /// estimated; its images are left empty.
+    pub async fn begin(
+        dataset: &Client,
+        estimator: &Client,
+        name: &str,
+        split: Split,
+        asked: BatchEstimateAgeRequest,
+    ) -> Result<Self, Status> {
+        let request = StreamSamplesRequest { name: name.to_owned(), split: split.into() };
+        let samples = dataset.datasets().stream_samples(request).await?.into_inner();
+        Ok(Self { samples, estimator: estimator.estimator(), asked })
+    }
+
+    /// The labels of the next few samples and what is said of them; none at the end. The model of
+    /// the first answer is asked for the rest: "the active one" must not change half-way through.
+    pub async fn next(
+        &mut self,
+    ) -> Result<Option<(Vec<Sample>, BatchEstimateAgeResponse)>, Status> {
+        let Some(message) = self.samples.message().await? else { return Ok(None) };
+        let (labels, images) = message
+            .samples
+            .into_iter()
+            .map(|sample| (sample.sample.unwrap_or_default(), sample.image))
+            .unzip();
+        let request = BatchEstimateAgeRequest { images, ..self.asked.clone() };
+        let answer = self.estimator.batch_estimate_age(request).await?.into_inner();
+        self.asked.model.clone_from(&answer.model);
+        Ok(Some((labels, answer)))
+    }
+}
