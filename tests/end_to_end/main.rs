@@ -5,6 +5,7 @@
 mod age_check;
 mod bad_input;
 mod calibrator_away;
+mod collector;
 mod killed;
 mod own_predictor;
 mod pipeline;
@@ -12,3 +13,4 @@ mod probes;
 mod reported;
 mod services;
 mod utkface;
+mod versions;

@@ -1,5 +1,7 @@
 //! Import, train, calibrate, evaluate, predict: by the command line, on pictures of our own.
 
+use std::fs;
+
 use agespan_tests::{Process, Sandbox, faces};
 use serde_json::Value;
 
@@ -29,13 +31,36 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     assert_eq!(calibration["model"], model["name"]);
     assert_eq!(calibration["active"], true);
 
-    let evaluate = ["evaluate", "estimator", "--dataset", "f", "--model", name];
+    let evaluate =
+        ["evaluate", "estimator", "--dataset", "f", "--model", name, "--out", "evaluated"];
     let report = lines(&sandbox, &server, &evaluate).await.remove(0);
     assert_eq!(report["model"], model["name"]);
     assert_eq!(report["calibration"], calibration["name"]);
     let overall = &report["overall"];
     assert!(overall["n"].as_u64().unwrap() > 20);
     assert!(overall["coverage"]["lower"].as_f64() <= overall["coverage"]["value"].as_f64());
+
+    let curve = report["diagnostics"]["curve"].as_array().unwrap();
+    assert_eq!(curve.len(), 20);
+    assert!(curve.iter().all(|point| point["n"] == overall["n"]));
+    // What is promised more often is wider, and is kept more often.
+    let number = |point: &Value, path: &str| point.pointer(path).unwrap().as_f64().unwrap();
+    for path in ["/mean_width", "/coverage/value"] {
+        assert!(curve.windows(2).all(|two| number(&two[0], path) <= number(&two[1], path)));
+    }
+    let by: Vec<_> =
+        report["divisions"].as_array().unwrap().iter().map(|d| d["by"].as_str().unwrap()).collect();
+    assert_eq!(by.len(), 5);
+    for division in report["divisions"].as_array().unwrap() {
+        let counts =
+            division["groups"].as_array().unwrap().iter().map(|g| g["n"].as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>(), overall["n"].as_u64().unwrap(), "{division}");
+    }
+    let written = fs::read(sandbox.path("evaluated/report.json")).unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), report);
+    let page = fs::read_to_string(sandbox.path("evaluated/report.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert!(page.contains(name) && !page.contains("http-equiv") && !page.contains("src="));
 
     let photo = faces::portrait();
     let predict = ["predict", photo.to_str().unwrap()];

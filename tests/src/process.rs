@@ -90,6 +90,11 @@ impl Process {
         }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     /// SIGKILL: no drain, no good-bye.
     pub async fn kill(mut self) {
         self.child.kill().await.unwrap();

@@ -47,6 +47,9 @@ pub(crate) enum Command {
     Model(Model),
     /// Fit a calibration: on a data set's calibration split, or on predictions that you bring.
     Calibrate(Calibrate),
+    /// Look at calibrations, compare them, or choose the active one.
+    #[command(subcommand)]
+    Calibration(Calibration),
     /// Measure.
     #[command(subcommand)]
     Evaluate(Evaluate),
@@ -217,6 +220,29 @@ pub(crate) struct Calibrate {
     pub(crate) no_activate: bool,
 }
 
+#[derive(Subcommand)]
+pub(crate) enum Calibration {
+    /// List the calibrations, newest first.
+    List,
+    /// One calibration, group by group.
+    Show { name: String },
+    /// What another calibration would change, group by group.
+    Diff {
+        base: String,
+        candidate: String,
+        /// Coverage of the thresholds.
+        #[arg(long, default_value_t = 0.9)]
+        coverage: f64,
+    },
+    /// Make a calibration the one in use for its model.
+    Activate { name: String },
+    /// Go back to the calibration that was active before.
+    Rollback {
+        /// The model whose calibration goes back.
+        model: String,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Score {
     /// The same width for every face of a group.
@@ -245,6 +271,31 @@ pub(crate) enum Grouping {
     Label,
 }
 
+impl From<Score> for agespan_conformal::Score {
+    fn from(score: Score) -> Self {
+        match score {
+            Score::Absolute => Self::Absolute,
+            Score::SquareRoot => Self::SquareRoot,
+            Score::Sigma => Self::Sigma,
+            Score::Quantile => Self::Quantile,
+            Score::ShortestWindow => Self::ShortestWindow,
+        }
+    }
+}
+
+impl From<Grouping> for agespan_conformal::Grouping {
+    fn from(grouping: Grouping) -> Self {
+        match grouping {
+            Grouping::None => Self::None,
+            Grouping::PredictedDecade => Self::PredictedDecade,
+            Grouping::PredictedGender => Self::PredictedGender,
+            Grouping::PredictedDecadeAndGender => Self::PredictedDecadeAndGender,
+            Grouping::TrueDecade => Self::TrueDecade,
+            Grouping::Label => Self::Label,
+        }
+    }
+}
+
 #[derive(Subcommand)]
 pub(crate) enum Evaluate {
     /// The estimator on a split, through its own RPC.
@@ -261,6 +312,9 @@ pub(crate) enum Evaluate {
         /// Part of the data set. Choose by validation, report by test.
         #[arg(long, value_enum, default_value_t)]
         split: Split,
+        /// Folder for report.json and report.html, a page with plots.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
     },
     /// All nonconformity scores side by side: which makes the narrowest intervals?
     Scores(Scores),

@@ -11,6 +11,7 @@
 //!
 //! The statistics are in `agespan_conformal`.
 
+mod instruments;
 pub mod monitor;
 mod monitors;
 mod publication;

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use agespan_conformal::Document;
 use agespan_storage::{ContentHash, Storage, StorageError};
 use tokio::sync::{Mutex, watch};
 
+use crate::instruments::Instruments;
 use crate::monitor::{Monitor, Outcome};
-use crate::{Publication, Record};
+use crate::{Publication, Published};
 
 const FOLDER: &str = "calibrations/monitors";
 
@@ -25,6 +25,7 @@ pub struct Monitors {
     publication: Publication,
     known: Arc<Mutex<BTreeMap<String, Monitor>>>,
     calm: Calm,
+    instruments: Instruments,
 }
 
 impl Monitors {
@@ -33,14 +34,17 @@ impl Monitors {
     /// # Errors
     /// When the store fails.
     pub async fn open(storage: Storage, publication: Publication) -> Result<Self, StorageError> {
+        let instruments = Instruments::new();
         let mut known = BTreeMap::new();
         for path in storage.list(FOLDER).await? {
             let monitor: Monitor = storage.get_json(&path).await?;
             publication.set_level(&monitor.calibration, &monitor.stream, monitor.adaptive);
+            instruments.tell(&monitor);
             known.insert(path, monitor);
         }
         let calm = watch::Sender::new(!known.values().any(Monitor::is_alarming));
-        Ok(Self { storage, publication, known: Arc::new(Mutex::new(known)), calm })
+        let known = Arc::new(Mutex::new(known));
+        Ok(Self { storage, publication, known, calm, instruments })
     }
 
     /// Follows whether all is calm.
@@ -54,25 +58,24 @@ impl Monitors {
     /// When they cannot be written down; nothing is counted then.
     pub async fn report(
         &self,
-        record: &Record,
-        document: &Document,
+        published: &Published,
         stream: &str,
         outcomes: &[Outcome],
     ) -> Result<usize, StorageError> {
-        let calibration = &document.calibration;
-        let path = path(&record.id, stream);
+        let (id, calibration) = (&published.record.id, &published.document.calibration);
+        let path = path(id, stream);
         // Held while writing: the next report begins with what this one has left.
         let mut known = self.known.lock().await;
         let mut monitor = match known.get(&path) {
             Some(monitor) => monitor.clone(),
-            None => Monitor::new(&record.id, stream, calibration),
+            None => Monitor::new(id, stream, calibration),
         };
         let fresh = outcomes.iter().filter(|outcome| monitor.take(calibration, outcome)).count();
         self.storage.put_json(&path, &monitor).await?;
-        self.publication.set_level(&record.id, stream, monitor.adaptive);
+        self.publication.set_level(id, stream, monitor.adaptive);
+        self.instruments.tell(&monitor);
         if monitor.is_alarming() && self.calm.send_replace(false) {
-            let calibration = record.id.as_str();
-            tracing::warn!(calibration, stream, "drift: faces are not like at calibration");
+            tracing::warn!(calibration = id, stream, "drift: faces are not like at calibration");
         }
         known.insert(path, monitor);
         Ok(fresh)

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use agespan_conformal::{Coverage, CoverageTable, Outcome, clopper_pearson};
+use agespan_conformal::{Coverage, CoverageTable, Outcome, Prediction, clopper_pearson};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,12 @@ pub struct Row {
     pub group: String,
     /// Answered gender.
     pub answered_female: bool,
+    /// P(female).
+    pub probability_female: f64,
+    /// Race label.
+    pub race: String,
+    /// What the interval was made from.
+    pub prediction: Prediction,
 }
 
 /// A figure with its 95 % bounds.
@@ -77,6 +83,15 @@ pub struct Gender {
     pub male_as_female: u64,
 }
 
+/// The faces divided by something.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Division {
+    /// By what.
+    pub by: String,
+    /// The parts.
+    pub groups: Vec<Group>,
+}
+
 /// All figures of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Metrics {
@@ -86,6 +101,9 @@ pub struct Metrics {
     pub by_predicted_group: Vec<Group>,
     /// By decade of the true age: no promise, but worth knowing.
     pub by_true_decade: Vec<Group>,
+    /// By labels other than the age alone.
+    #[serde(default)]
+    pub divisions: Vec<Division>,
     /// Gender.
     pub gender: Gender,
 }
@@ -99,11 +117,34 @@ pub fn measure(rows: &[Row], coverage: Coverage) -> Option<Metrics> {
             row.group.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()?;
         Some((first_age, row.group.clone()))
     });
-    let by_true_decade = grouped(rows, coverage, |row| {
-        let decade = row.age as u32 / 10 * 10;
-        Some((decade, format!("{decade}-{}", decade + 9)))
-    });
-    Some(Metrics { overall, by_predicted_group, by_true_decade, gender: gender(rows) })
+    let by_true_decade = grouped(rows, coverage, |row| Some(true_decade(row)));
+    let divisions = divisions(rows, coverage);
+    Some(Metrics { overall, by_predicted_group, by_true_decade, divisions, gender: gender(rows) })
+}
+
+fn true_decade(row: &Row) -> (u32, String) {
+    let decade = row.age as u32 / 10 * 10;
+    (decade, format!("{decade}-{}", decade + 9))
+}
+
+/// By gender and race as labelled, and by the products of these and the true decade.
+fn divisions(rows: &[Row], coverage: Coverage) -> Vec<Division> {
+    let gender = |row: &Row| if row.female { "female" } else { "male" };
+    let divide = |by: &str, key: &dyn Fn(&Row) -> (u32, String)| Division {
+        by: by.to_owned(),
+        groups: grouped(rows, coverage, |row| Some(key(row))),
+    };
+    let with_decade = |label: &str, row: &Row| {
+        let (first_age, decade) = true_decade(row);
+        (first_age, format!("{label} {decade}"))
+    };
+    vec![
+        divide("gender", &|row| (0, gender(row).to_owned())),
+        divide("race", &|row| (0, row.race.clone())),
+        divide("gender and race", &|row| (0, format!("{} {}", gender(row), row.race))),
+        divide("gender and true decade", &|row| with_decade(gender(row), row)),
+        divide("race and true decade", &|row| with_decade(&row.race, row)),
+    ]
 }
 
 /// Groups in order of their first age. A group without one ("all") is the overall figure.
@@ -175,7 +216,7 @@ fn gender(rows: &[Row]) -> Gender {
 }
 
 /// A share with its exact 95 % bounds (Clopper and Pearson 1934).
-fn share(successes: u64, trials: u64) -> Bounded {
+pub(crate) fn share(successes: u64, trials: u64) -> Bounded {
     let (lower, upper) = clopper_pearson(successes, trials, confidence());
     let value = if trials == 0 { 0.0 } else { successes as f64 / trials as f64 };
     Bounded { value, lower, upper }
@@ -215,6 +256,9 @@ mod tests {
             interval: (estimate - half_width, estimate + half_width),
             group: "20-29".to_owned(),
             answered_female: answered,
+            probability_female: 0.5,
+            race: "other".to_owned(),
+            prediction: Prediction::new(estimate, 0.0).unwrap(),
         }
     }
 
@@ -240,6 +284,11 @@ mod tests {
             metrics.by_true_decade.iter().map(|g| (g.name.as_str(), g.count)).collect();
         assert_eq!(decades, [("20-29", 3), ("30-39", 1)]);
         assert_eq!(metrics.by_predicted_group.len(), 1);
+        let by_gender: Vec<_> = metrics.divisions[0].groups.iter().map(|g| g.count).collect();
+        assert_eq!(by_gender, [2, 2]);
+        let products: Vec<_> =
+            metrics.divisions[3].groups.iter().map(|g| (g.name.as_str(), g.count)).collect();
+        assert_eq!(products, [("female 20-29", 2), ("male 20-29", 1), ("male 30-39", 1)]);
         assert_eq!(metrics.gender.accuracy.value, 0.75);
         assert_eq!(metrics.gender.balanced_accuracy, 0.75);
         assert_eq!((metrics.gender.female_as_male, metrics.gender.male_as_male), (1, 2));

@@ -3,6 +3,7 @@
 use agespan_storage::{Artifact, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 
+use crate::diagnostics::Diagnostics;
 use crate::metrics::Metrics;
 
 const CONTENTS: &str = "reports/contents";
@@ -25,6 +26,9 @@ pub struct Report {
     pub refused: u64,
     /// The figures.
     pub metrics: Metrics,
+    /// What they may hide; none in a report of a version that did not look.
+    #[serde(default)]
+    pub diagnostics: Option<Diagnostics>,
 }
 
 /// What is known of a report without reading it.

@@ -6,9 +6,9 @@ use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics;
 use crate::reports::{Report, Reports};
 use crate::transport::{Answers, Peers};
+use crate::{diagnostics, metrics};
 
 /// Kind of the job.
 pub const KIND: &str = "evaluate-estimator";
@@ -60,6 +60,7 @@ impl Handler for Evaluator {
         let Some(metrics) = metrics::measure(&answers.rows, coverage) else {
             return Err(JobFailure::permanent("NO_FACES", "the split has no usable faces"));
         };
+        let calibration = self.peers.calibration(&answers.calibration).await?;
         let report = Report {
             dataset: job.dataset,
             split_hash: answers.split_hash,
@@ -67,6 +68,7 @@ impl Handler for Evaluator {
             calibration: answers.calibration,
             coverage: job.coverage,
             refused: answers.refused,
+            diagnostics: Some(diagnostics::diagnose(&answers.rows, &calibration, coverage)),
             metrics,
         };
         let id = self

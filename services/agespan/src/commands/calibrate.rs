@@ -2,10 +2,11 @@
 
 use agespan_client::proto::calibrator::v1 as proto;
 use agespan_client::proto::calibrator::v1::fit_calibration_request::Part;
+use agespan_service::transport::{grouping_to_proto, score_to_proto};
 use anyhow::Result;
 use serde_json::json;
 
-use crate::arguments::{Calibrate, Grouping, Score};
+use crate::arguments::Calibrate;
 use crate::commands::{Session, predictions, resource};
 use crate::show;
 
@@ -21,21 +22,8 @@ pub(crate) async fn run(session: &Session, calibrate: &Calibrate) -> Result<()> 
 
 /// Fits a calibration and activates it unless told otherwise.
 pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<proto::Calibration> {
-    let score = match calibrate.score.unwrap_or_default() {
-        Score::Absolute => proto::Score::Absolute,
-        Score::SquareRoot => proto::Score::SquareRoot,
-        Score::Sigma => proto::Score::Sigma,
-        Score::Quantile => proto::Score::Quantile,
-        Score::ShortestWindow => proto::Score::ShortestWindow,
-    };
-    let grouping = match calibrate.grouping.unwrap_or_default() {
-        Grouping::None => proto::Grouping::None,
-        Grouping::PredictedDecade => proto::Grouping::PredictedDecade,
-        Grouping::PredictedGender => proto::Grouping::PredictedGender,
-        Grouping::PredictedDecadeAndGender => proto::Grouping::PredictedDecadeAndGender,
-        Grouping::TrueDecade => proto::Grouping::TrueDecade,
-        Grouping::Label => proto::Grouping::Label,
-    };
+    let score = score_to_proto(calibrate.score.unwrap_or_default().into());
+    let grouping = grouping_to_proto(calibrate.grouping.unwrap_or_default().into());
     let model = match calibrate.model.as_str() {
         "" => String::new(),
         name => resource("models", name),
@@ -60,20 +48,36 @@ pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<prot
     Ok(answer.calibration.unwrap_or_default())
 }
 
-fn print(session: &Session, calibration: &proto::Calibration) {
+/// Shows a calibration.
+pub(crate) fn print(session: &Session, calibration: &proto::Calibration) {
     if session.json {
         let group = |group: &proto::CalibrationGroup| json!({"group": group.name, "n": group.size, "threshold": group.threshold_at_90});
         println!(
             "{}",
             json!({
                 "name": calibration.name, "model": calibration.model,
-                "score": calibration.score().as_str_name(), "active": calibration.active,
+                "score": score(calibration), "grouping": grouping(calibration),
+                "active": calibration.active,
                 "groups": calibration.groups.iter().map(group).collect::<Vec<_>>(),
             })
         );
         return;
     }
     show_table(calibration);
+}
+
+/// Its score, as it is typed.
+pub(crate) fn score(calibration: &proto::Calibration) -> String {
+    typed(calibration.score().as_str_name(), "SCORE_")
+}
+
+/// Its grouping, as it is typed.
+pub(crate) fn grouping(calibration: &proto::Calibration) -> String {
+    typed(calibration.grouping().as_str_name(), "GROUPING_")
+}
+
+fn typed(name: &str, prefix: &str) -> String {
+    name.trim_start_matches(prefix).to_lowercase().replace('_', "-")
 }
 
 /// The groups of a calibration.

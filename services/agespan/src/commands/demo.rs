@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
 use crate::arguments::{Calibrate, Demo, Faces, Predict, Service, Train};
-use crate::commands::{Session, calibrate, dataset, evaluate, model, predict, train};
+use crate::commands::{Session, calibrate, dataset, evaluate, model, photos, predict, train};
 use crate::system::System;
 
 /// Faces and epochs of the training that is only a taste.
@@ -60,8 +60,8 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
         model: None,
         data_dir: PathBuf::new(),
     };
-    let found = predict::photos(&predict.photos)?;
-    let code = predict::estimate(&session.client, &predict, &found, false).await?;
+    let found = photos::among(&predict.photos)?;
+    let code = predict::estimate(&session.client, &predict, &found, false).await;
     println!(
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
@@ -130,8 +130,11 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
 
     println!("\n4. Evaluate on the test split.");
     let request = EvaluateEstimatorRequest { dataset: name, model: trained, ..Default::default() };
-    let report = evaluate::estimator(session, request).await?;
+    let answer = evaluate::estimator(session, request).await?;
+    let report = answer.report.unwrap_or_default().estimator.unwrap_or_default();
     evaluate::show_report(&report);
+    evaluate::write(&demo.data_dir, &evaluate::to_json(&report), &answer.html)?;
+    println!("With plots: {}", demo.data_dir.join("report.html").display());
     if !demo.full {
         println!("\nThis was a taste of training. `make demo DATA=… FULL=1` trains for real.");
     }

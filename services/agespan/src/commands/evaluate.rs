@@ -1,8 +1,11 @@
 //! `agespan evaluate`.
 
+use std::fs;
+use std::path::Path;
+
 use agespan_client::proto::dataset::v1 as dataset;
 use agespan_client::proto::evaluator::v1 as proto;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::arguments::{Evaluate, Split};
@@ -11,9 +14,9 @@ use crate::show::{self, percent};
 
 /// Runs one of the evaluations.
 pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
-    let (dataset, model, coverage, split) = match command {
-        Evaluate::Estimator { dataset, model, coverage, split } => {
-            (dataset, model, coverage, split)
+    let (dataset, model, coverage, split, out) = match command {
+        Evaluate::Estimator { dataset, model, coverage, split, out } => {
+            (dataset, model, coverage, split, out)
         }
         Evaluate::Scores(command) => return scores::run(session, command).await,
     };
@@ -24,13 +27,26 @@ pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
         coverage: Some(coverage),
         ..Default::default()
     };
-    let report = estimator(session, request).await?;
+    let answer = estimator(session, request).await?;
+    let report = answer.report.unwrap_or_default().estimator.unwrap_or_default();
+    let json = to_json(&report);
     if session.json {
-        println!("{}", to_json(&report));
+        println!("{json}");
     } else {
         show_report(&report);
     }
+    if let Some(folder) = out {
+        write(&folder, &json, &answer.html)?;
+    }
     Ok(())
+}
+
+/// Writes report.json and report.html.
+pub(crate) fn write(folder: &Path, json: &serde_json::Value, html: &str) -> Result<()> {
+    let cannot = || format!("cannot write to {}", folder.display());
+    fs::create_dir_all(folder).with_context(cannot)?;
+    fs::write(folder.join("report.json"), serde_json::to_vec_pretty(json)?).with_context(cannot)?;
+    fs::write(folder.join("report.html"), html).with_context(cannot)
 }
 
 /// A split as the protocol has it.
@@ -43,16 +59,15 @@ pub(crate) fn to_proto(split: Split) -> dataset::Split {
     }
 }
 
-/// Evaluates the estimator and gives the report.
+/// Evaluates the estimator and gives the report with its page.
 pub(crate) async fn estimator(
     session: &Session,
     request: proto::EvaluateEstimatorRequest,
-) -> Result<proto::EstimatorReport> {
+) -> Result<proto::GetReportResponse> {
     let answer = session.client.evaluator().evaluate_estimator(request).await?.into_inner();
     let name = session.follow("evaluating", answer.job).await?;
-    let request = proto::GetReportRequest { name };
-    let answer = session.client.evaluator().get_report(request).await?.into_inner();
-    Ok(answer.report.unwrap_or_default().estimator.unwrap_or_default())
+    let request = proto::GetReportRequest { name, include_html: true };
+    Ok(session.client.evaluator().get_report(request).await?.into_inner())
 }
 
 /// The report as tables.
@@ -72,6 +87,12 @@ pub(crate) fn show_report(report: &proto::EstimatorReport) {
     }
     for group in &report.by_true_decade {
         table.add_row(row(&format!("truly {}", group.name), Some(group)));
+    }
+    // Products of two labels have too many rows for a terminal; the page shows them.
+    for division in report.divisions.iter().filter(|division| !division.by.contains(" and ")) {
+        for group in &division.groups {
+            table.add_row(row(&group.name, Some(group)));
+        }
     }
     println!("{table}");
     let gender = report.gender.unwrap_or_default();
@@ -101,18 +122,14 @@ fn row(name: &str, metrics: Option<&proto::GroupMetrics>) -> Vec<String> {
         metrics.count.to_string(),
         format!("{:.2} ({:.2} to {:.2})", mae.value, mae.lower, mae.upper),
         percent(metrics.within_five.unwrap_or_default().value),
-        format!(
-            "{} ({} to {})",
-            percent(coverage.value),
-            percent(coverage.lower),
-            percent(coverage.upper)
-        ),
+        show::bounded(coverage.value, coverage.lower, coverage.upper),
         format!("{:.1}", metrics.mean_width),
         format!("{:.1}", metrics.median_width),
     ]
 }
 
-fn to_json(report: &proto::EstimatorReport) -> serde_json::Value {
+/// The report as one object.
+pub(crate) fn to_json(report: &proto::EstimatorReport) -> serde_json::Value {
     let gender = report.gender.unwrap_or_default();
     let groups = |groups: &[proto::GroupMetrics]| groups.iter().map(group).collect::<Vec<_>>();
     json!({
@@ -126,6 +143,29 @@ fn to_json(report: &proto::EstimatorReport) -> serde_json::Value {
             "accuracy": bounded(gender.accuracy),
             "balanced_accuracy": gender.balanced_accuracy,
         },
+        "divisions": report.divisions.iter().map(|division| {
+            json!({"by": division.by, "groups": groups(&division.groups)})
+        }).collect::<Vec<_>>(),
+        "diagnostics": report.diagnostics.as_ref().map(diagnostics),
+    })
+}
+
+fn diagnostics(found: &proto::Diagnostics) -> serde_json::Value {
+    let levels = |levels: &[proto::LevelCoverage]| levels.iter().map(level).collect::<Vec<_>>();
+    let slab = found.worst_slab.as_ref().map(|slab| {
+        json!({
+            "direction": slab.direction, "n": slab.count, "coverage": bounded(slab.coverage),
+        })
+    });
+    json!({
+        "curve": levels(&found.curve), "by_width": levels(&found.by_width), "worst_slab": slab,
+    })
+}
+
+fn level(level: &proto::LevelCoverage) -> serde_json::Value {
+    json!({
+        "name": level.name, "level": level.level, "n": level.count,
+        "coverage": bounded(level.coverage), "mean_width": level.mean_width,
     })
 }
 

@@ -1,11 +1,13 @@
 //! One file a command.
 
 mod calibrate;
+mod calibration;
 mod dataset;
 mod demo;
 mod evaluate;
 mod job;
 mod model;
+mod photos;
 mod predict;
 mod predictions;
 mod scores;
@@ -55,6 +57,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Train(train) => train::run(&session()?, &train).await?,
         Command::Model(model) => model::run(&session()?, model).await?,
         Command::Calibrate(calibrate) => calibrate::run(&session()?, &calibrate).await?,
+        Command::Calibration(command) => calibration::run(&session()?, command).await?,
         Command::Evaluate(evaluate) => evaluate::run(&session()?, evaluate).await?,
         Command::Job(job) => job::run(&session()?, job).await?,
         Command::Demo(demo) => return demo::run(demo).await,

@@ -1,11 +1,13 @@
 //! Between the protocol's words and the domain's.
 
 use agespan_conformal::{
-    Calibration, CalibrationSpec, Coverage, Document, Grouping, MIN_GROUP, Prediction, Score,
+    Calibration, CalibrationSpec, Coverage, Document, GroupDiff, GroupSide, Grouping, MIN_GROUP,
+    Prediction, Score,
 };
 use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1 as proto;
-use agespan_service::{status, transport::timestamp};
+use agespan_service::status;
+use agespan_service::transport::{grouping_to_proto, score_to_proto, timestamp};
 use tonic::Status;
 
 use crate::{Record, RegistryError};
@@ -110,13 +112,15 @@ impl<'a> From<&'a proto::LabelledPrediction> for Brought<'a> {
     }
 }
 
-pub(super) fn unlabelled(row: &proto::UnlabelledPrediction) -> Brought<'_> {
-    Brought {
-        prediction: row.prediction,
-        sigma: row.sigma,
-        distribution: &row.distribution,
-        gender: row.gender,
-        group: &row.group,
+impl<'a> From<&'a proto::UnlabelledPrediction> for Brought<'a> {
+    fn from(row: &'a proto::UnlabelledPrediction) -> Self {
+        Self {
+            prediction: row.prediction,
+            sigma: row.sigma,
+            distribution: &row.distribution,
+            gender: row.gender,
+            group: &row.group,
+        }
     }
 }
 
@@ -126,27 +130,12 @@ pub(super) fn calibration(
     active: bool,
 ) -> proto::Calibration {
     let fitted = &document.calibration;
-    let score = match fitted.spec().score {
-        Score::Absolute => proto::Score::Absolute,
-        Score::SquareRoot => proto::Score::SquareRoot,
-        Score::Sigma => proto::Score::Sigma,
-        Score::Quantile => proto::Score::Quantile,
-        Score::ShortestWindow => proto::Score::ShortestWindow,
-    };
-    let grouping = match fitted.spec().grouping {
-        Grouping::None => proto::Grouping::None,
-        Grouping::PredictedDecade => proto::Grouping::PredictedDecade,
-        Grouping::PredictedGender => proto::Grouping::PredictedGender,
-        Grouping::PredictedDecadeAndGender => proto::Grouping::PredictedDecadeAndGender,
-        Grouping::TrueDecade => proto::Grouping::TrueDecade,
-        Grouping::Label => proto::Grouping::Label,
-    };
     let (female_members, male_members) = document.genders.sizes();
     proto::Calibration {
         name: format!("calibrations/{}", record.id),
         model: record.model.clone(),
-        score: score.into(),
-        grouping: grouping.into(),
+        score: score_to_proto(fitted.spec().score).into(),
+        grouping: grouping_to_proto(fitted.spec().grouping).into(),
         size: fitted.size() as u64,
         groups: groups(fitted),
         active,
@@ -165,6 +154,18 @@ fn groups(calibration: &Calibration) -> Vec<proto::CalibrationGroup> {
         threshold_at_90: group.threshold(Coverage::DEFAULT),
     };
     calibration.groups().iter().map(group).collect()
+}
+
+pub(super) fn group_diff(group: GroupDiff) -> proto::GroupDiff {
+    let side = |side: GroupSide| proto::CalibrationGroupSide {
+        size: u32::try_from(side.size).unwrap_or(u32::MAX),
+        threshold: side.threshold,
+    };
+    proto::GroupDiff {
+        group: group.group,
+        base: group.base.map(side),
+        candidate: group.candidate.map(side),
+    }
 }
 
 pub(super) fn registry_error(error: RegistryError) -> Status {

@@ -6,20 +6,25 @@ mod fit;
 mod peers;
 mod shifted;
 
+use std::sync::Arc;
+
+use agespan_conformal::diff;
 use agespan_proto::calibrator::v1 as proto;
 use agespan_proto::calibrator::v1::calibrator_service_server::{
     CalibratorService, CalibratorServiceServer, SERVICE_NAME,
 };
 use agespan_service::page::{self, PageLimits};
 use agespan_service::{Component, status, transport};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
 pub use peers::Peers;
 
-use crate::publication::Active;
-use crate::{Monitors, Publication, Record, Registry};
+use convert::Brought;
+
+use crate::{Active, Monitors, Publication, Published, Record, Registry};
 
 /// Largest number of predictions in one call of PredictIntervals.
 const MAX_PREDICTIONS: usize = 10_000;
@@ -54,15 +59,29 @@ pub(crate) fn component(
 }
 
 impl Transport {
-    async fn describe(&self, record: &Record) -> Result<proto::Calibration, Status> {
-        let (_, document) =
-            self.registry.document(record).await.map_err(convert::registry_error)?;
-        Ok(convert::calibration(record, &document, self.publication.is_active(record)))
+    async fn describe(&self, id: &str) -> Result<proto::Calibration, Status> {
+        let published = self.publication.get(id).await.map_err(convert::registry_error)?;
+        Ok(self.of(&published))
+    }
+
+    /// The calibration that the field `calibration` names.
+    async fn published(&self, name: &str) -> Result<Arc<Published>, Status> {
+        self.published_as("calibration", name).await
+    }
+
+    async fn published_as(&self, field: &str, name: &str) -> Result<Arc<Published>, Status> {
+        let id = id(field, name)?;
+        self.publication.get(id).await.map_err(convert::registry_error)
+    }
+
+    fn of(&self, published: &Published) -> proto::Calibration {
+        let active = self.publication.is_active(&published.record);
+        convert::calibration(&published.record, &published.document, active)
     }
 
     async fn publish(&self, record: &Record) -> Result<proto::Calibration, Status> {
         self.publication.refresh().await.map_err(convert::registry_error)?;
-        self.describe(record).await
+        self.describe(&record.id).await
     }
 }
 
@@ -96,13 +115,8 @@ impl CalibratorService for Transport {
             let message = format!("send 1 to {MAX_PREDICTIONS}, not {}", request.predictions.len());
             return Err(status::invalid("predictions", "COUNT", message));
         }
-        let record = self
-            .registry
-            .record(id("calibration", &request.calibration)?)
-            .await
-            .map_err(convert::registry_error)?;
-        let (_, document) =
-            self.registry.document(&record).await.map_err(convert::registry_error)?;
+        let published = self.published(&request.calibration).await?;
+        let document = &published.document;
         if !request.model.is_empty() && request.model != document.model {
             let message =
                 format!("it is for {}, these predictions are {}'s", document.model, request.model);
@@ -111,8 +125,8 @@ impl CalibratorService for Transport {
         let spec = document.calibration.spec();
         let at = document.calibration.at(coverage);
         let interval = |(index, row): (usize, &proto::UnlabelledPrediction)| {
-            let prediction =
-                convert::unlabelled(row).check(&format!("predictions[{index}]"), &spec)?;
+            let field = format!("predictions[{index}]");
+            let prediction = Brought::from(row).check(&field, &spec)?;
             Ok(transport::interval_to_proto(at.interval(&prediction)))
         };
         let intervals = request.predictions.iter().enumerate().map(interval);
@@ -124,10 +138,30 @@ impl CalibratorService for Transport {
         &self,
         request: Request<proto::GetCalibrationRequest>,
     ) -> Result<Response<proto::GetCalibrationResponse>, Status> {
-        let id = id("name", &request.get_ref().name)?;
-        let record = self.registry.record(id).await.map_err(convert::registry_error)?;
-        let calibration = Some(self.describe(&record).await?);
-        Ok(Response::new(proto::GetCalibrationResponse { calibration }))
+        let request = request.get_ref();
+        let published = self.published_as("name", &request.name).await?;
+        let document = match request.include_document {
+            true => published.bytes.clone(),
+            false => Bytes::new(),
+        };
+        let calibration = Some(self.of(&published));
+        Ok(Response::new(proto::GetCalibrationResponse { calibration, document }))
+    }
+
+    async fn diff_calibrations(
+        &self,
+        request: Request<proto::DiffCalibrationsRequest>,
+    ) -> Result<Response<proto::DiffCalibrationsResponse>, Status> {
+        let request = request.get_ref();
+        let coverage = transport::coverage(request.coverage)?;
+        let base = self.published_as("base", &request.base).await?;
+        let candidate = self.published_as("candidate", &request.candidate).await?;
+        let groups = diff(&base.document.calibration, &candidate.document.calibration, coverage);
+        Ok(Response::new(proto::DiffCalibrationsResponse {
+            base: Some(self.of(&base)),
+            candidate: Some(self.of(&candidate)),
+            groups: groups.into_iter().map(convert::group_diff).collect(),
+        }))
     }
 
     async fn list_calibrations(
@@ -146,7 +180,7 @@ impl CalibratorService for Transport {
         )?;
         let mut calibrations = Vec::with_capacity(records.len());
         for record in &records {
-            calibrations.push(self.describe(record).await?);
+            calibrations.push(self.describe(&record.id).await?);
         }
         Ok(Response::new(proto::ListCalibrationsResponse { calibrations, next_page_token }))
     }
@@ -178,12 +212,13 @@ impl CalibratorService for Transport {
         self.publication.refresh().await.map_err(convert::registry_error)?;
         let mut active = self.publication.subscribe();
         active.mark_changed();
-        let changes = stream::unfold((active, Active::new()), |(mut active, sent)| async move {
-            active.changed().await.ok()?;
-            let present = active.borrow_and_update().clone();
-            let news = news(&sent, &present);
-            Some((stream::iter(news), (active, present)))
-        });
+        let changes =
+            stream::unfold((active, Active::default()), |(mut active, sent)| async move {
+                active.changed().await.ok()?;
+                let present = active.borrow_and_update().clone();
+                let news = news(&sent, &present);
+                Some((stream::iter(news), (active, present)))
+            });
         Ok(Response::new(changes.flatten().boxed()))
     }
 
@@ -193,12 +228,9 @@ impl CalibratorService for Transport {
     ) -> Result<Response<proto::ReportOutcomesResponse>, Status> {
         let request = request.into_inner();
         let stream = coverage::stream(&request.stream)?;
-        let id = id("calibration", &request.calibration)?;
-        let record = self.registry.record(id).await.map_err(convert::registry_error)?;
-        let (_, document) =
-            self.registry.document(&record).await.map_err(convert::registry_error)?;
-        let outcomes = coverage::outcomes(request.outcomes, &document)?;
-        let reported = self.monitors.report(&record, &document, stream, &outcomes).await;
+        let published = self.published(&request.calibration).await?;
+        let outcomes = coverage::outcomes(request.outcomes, &published.document)?;
+        let reported = self.monitors.report(&published, stream, &outcomes).await;
         let accepted = reported.map_err(status::from_storage)?;
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Response::new(proto::ReportOutcomesResponse {
@@ -235,9 +267,11 @@ impl CalibratorService for Transport {
 /// What a watcher who knows `sent` has not been told yet. The document goes once.
 fn news(sent: &Active, present: &Active) -> Vec<Result<proto::WatchCalibrationResponse, Status>> {
     let mut news = Vec::new();
-    for (model, published) in present {
-        let old = sent.get(model).filter(|old| old.record.id == published.record.id);
-        if old.is_some_and(|old| old.levels == published.levels) {
+    for (model, published) in &present.calibrations {
+        let id = &published.record.id;
+        let levels = present.levels.get(id);
+        let is_known = sent.calibrations.get(model).is_some_and(|old| old.record.id == *id);
+        if is_known && sent.levels.get(id) == levels {
             continue;
         }
         let level = |(stream, &miscoverage): (&String, &f64)| proto::StreamLevel {
@@ -247,8 +281,8 @@ fn news(sent: &Active, present: &Active) -> Vec<Result<proto::WatchCalibrationRe
         let calibration = convert::calibration(&published.record, &published.document, true);
         news.push(Ok(proto::WatchCalibrationResponse {
             calibration: Some(calibration),
-            document: if old.is_none() { published.bytes.clone() } else { bytes::Bytes::new() },
-            levels: published.levels.iter().map(level).collect(),
+            document: if is_known { Bytes::new() } else { published.bytes.clone() },
+            levels: levels.into_iter().flatten().map(level).collect(),
         }));
     }
     news

@@ -5,7 +5,8 @@ use agespan_service::status;
 use agespan_service::transport::timestamp;
 use tonic::Status;
 
-use crate::metrics::{Bounded, Gender, Group};
+use crate::diagnostics::{Diagnostics, LevelCoverage, WorstSlab};
+use crate::metrics::{Bounded, Division, Gender, Group};
 use crate::reports::{Record, Report, ReportError};
 
 pub(super) fn report(record: &Record, report: Report) -> proto::Report {
@@ -24,7 +25,39 @@ pub(super) fn report(record: &Record, report: Report) -> proto::Report {
             by_true_decade: groups(report.metrics.by_true_decade),
             gender: Some(gender(report.metrics.gender)),
             refused: count(report.refused),
+            divisions: report.metrics.divisions.into_iter().map(division).collect(),
+            diagnostics: report.diagnostics.map(diagnostics),
         }),
+    }
+}
+
+fn division(division: Division) -> proto::Division {
+    proto::Division { by: division.by, groups: division.groups.into_iter().map(group).collect() }
+}
+
+fn diagnostics(found: Diagnostics) -> proto::Diagnostics {
+    proto::Diagnostics {
+        curve: found.curve.into_iter().map(level).collect(),
+        by_width: found.by_width.into_iter().map(level).collect(),
+        worst_slab: found.worst_slab.map(worst_slab),
+    }
+}
+
+fn level(level: LevelCoverage) -> proto::LevelCoverage {
+    proto::LevelCoverage {
+        name: level.name,
+        level: level.level,
+        count: count(level.count),
+        coverage: Some(bounded(level.coverage)),
+        mean_width: level.mean_width,
+    }
+}
+
+fn worst_slab(slab: WorstSlab) -> proto::WorstSlab {
+    proto::WorstSlab {
+        direction: slab.direction,
+        count: count(slab.count),
+        coverage: Some(bounded(slab.coverage)),
     }
 }
 

@@ -16,6 +16,7 @@ use tonic::{Request, Response, Status};
 pub(crate) use peers::Answers;
 pub use peers::Peers;
 
+use crate::page::page;
 use crate::reports::Reports;
 use crate::worker::{Evaluation, KIND, Split};
 
@@ -82,10 +83,12 @@ impl EvaluatorService for Transport {
         &self,
         request: Request<proto::GetReportRequest>,
     ) -> Result<Response<proto::GetReportResponse>, Status> {
-        let id = status::resource_id("name", "reports", &request.get_ref().name)?;
+        let request = request.get_ref();
+        let id = status::resource_id("name", "reports", &request.name)?;
         let (record, report) = self.reports.get(id).await.map_err(convert::report_error)?;
+        let html = if request.include_html { page(&report) } else { String::new() };
         let report = Some(convert::report(&record, report));
-        Ok(Response::new(proto::GetReportResponse { report }))
+        Ok(Response::new(proto::GetReportResponse { report, html }))
     }
 
     async fn list_reports(

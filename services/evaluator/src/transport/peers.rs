@@ -1,11 +1,14 @@
 //! Calls to the dataset service and the estimator: the faces of a split, and what is said of them.
 
-use agespan_client::{AddressError, Client};
+use agespan_client::{AddressError, Client, SplitEstimates};
+use agespan_conformal::{Calibration, Document};
 use agespan_jobs::JobFailure;
 use agespan_proto::age::v1::Gender;
+use agespan_proto::calibrator::v1::GetCalibrationRequest;
 use agespan_proto::dataset::v1 as dataset;
 use agespan_proto::estimator::v1::{self as estimator, image_result::Outcome};
-use agespan_service::transport::peer_failure;
+use agespan_service::Platform;
+use agespan_service::transport::{peer_failure, prediction_from_proto};
 
 use crate::metrics::Row;
 use crate::worker::{Evaluation, Split};
@@ -25,15 +28,20 @@ pub(crate) struct Answers {
 pub struct Peers {
     dataset: Client,
     estimator: Client,
+    calibrator: Client,
 }
 
 impl Peers {
-    /// At these addresses; nothing is contacted yet.
+    /// At the platform's addresses; nothing is contacted yet.
     ///
     /// # Errors
     /// When an address cannot be understood.
-    pub fn new(dataset_url: &str, estimator_url: &str) -> Result<Self, AddressError> {
-        Ok(Self { dataset: Client::new(dataset_url)?, estimator: Client::new(estimator_url)? })
+    pub fn new(platform: &Platform) -> Result<Self, AddressError> {
+        Ok(Self {
+            dataset: Client::new(&platform.dataset_url)?,
+            estimator: Client::new(&platform.estimator_url)?,
+            calibrator: Client::new(&platform.calibrator_url)?,
+        })
     }
 
     /// Asks the estimator about every face of a split. `progress` is told faces done and in all.
@@ -49,20 +57,30 @@ impl Peers {
             model: job.model.clone(),
             ..Answers::default()
         };
-        let request =
-            dataset::StreamSamplesRequest { name: job.dataset.clone(), split: split.into() };
-        let mut samples = self
-            .dataset
-            .datasets()
-            .stream_samples(request)
-            .await
-            .map_err(|status| peer_failure(&status))?
-            .into_inner();
-        while let Some(message) = samples.message().await.map_err(|status| peer_failure(&status))? {
-            self.ask_batch(message.samples, job.coverage, &mut answers).await?;
+        let asked = estimator::BatchEstimateAgeRequest {
+            coverage: Some(job.coverage),
+            model: job.model.clone(),
+            include_distribution: true,
+            ..Default::default()
+        };
+        let (datasets, estimator) = (&self.dataset, &self.estimator);
+        let begun = SplitEstimates::begin(datasets, estimator, &job.dataset, split, asked).await;
+        let mut estimates = begun.map_err(peer_failure)?;
+        while let Some((labels, answer)) = estimates.next().await.map_err(peer_failure)? {
+            answers.take(labels, answer)?;
             progress(answers.rows.len() as u64 + answers.refused, summary.sample_count);
         }
         Ok(answers)
+    }
+
+    /// A calibration with all its scores.
+    pub(crate) async fn calibration(&self, name: &str) -> Result<Calibration, JobFailure> {
+        let request = GetCalibrationRequest { name: name.to_owned(), include_document: true };
+        let answer = self.calibrator.calibrator().get_calibration(request).await;
+        let document = answer.map_err(peer_failure)?.into_inner().document;
+        let document = Document::from_json(&document)
+            .map_err(|error| JobFailure::permanent("CALIBRATION", error))?;
+        Ok(document.calibration)
     }
 
     async fn summary(
@@ -71,49 +89,25 @@ impl Peers {
         split: dataset::Split,
     ) -> Result<dataset::SplitSummary, JobFailure> {
         let request = dataset::GetSplitsRequest { name: name.to_owned() };
-        let answer = self
-            .dataset
-            .datasets()
-            .get_splits(request)
-            .await
-            .map_err(|status| peer_failure(&status))?;
+        let answer = self.dataset.datasets().get_splits(request).await.map_err(peer_failure)?;
         let summary = answer.into_inner().splits.into_iter().find(|part| part.split() == split);
         summary.ok_or_else(|| JobFailure::permanent("NO_FACES", "the data set has no such split"))
     }
+}
 
-    async fn ask_batch(
-        &self,
-        samples: Vec<dataset::SampleImage>,
-        coverage: f64,
-        answers: &mut Answers,
+impl Answers {
+    fn take(
+        &mut self,
+        labels: Vec<dataset::Sample>,
+        answer: estimator::BatchEstimateAgeResponse,
     ) -> Result<(), JobFailure> {
-        let mut labels = Vec::with_capacity(samples.len());
-        let mut images = Vec::with_capacity(samples.len());
-        for sample in samples {
-            labels.push(sample.sample.unwrap_or_default());
-            images.push(sample.image);
-        }
-        let request = estimator::BatchEstimateAgeRequest {
-            images,
-            coverage: Some(coverage),
-            model: answers.model.clone(),
-            ..Default::default()
-        };
-        let mut client = self.estimator.estimator();
-        let answer = client
-            .batch_estimate_age(request)
-            .await
-            .map_err(|status| peer_failure(&status))?
-            .into_inner();
-        same_throughout(answers, &answer)?;
+        same_throughout(self, &answer)?;
         for (result, label) in answer.results.into_iter().zip(labels) {
             match result.outcome {
                 Some(Outcome::Estimates(estimates)) => {
-                    answers
-                        .rows
-                        .extend(estimates.faces.iter().filter_map(|face| row(face, &label)));
+                    self.rows.extend(estimates.faces.iter().filter_map(|face| row(face, &label)));
                 }
-                _ => answers.refused += 1,
+                _ => self.refused += 1,
             }
         }
         Ok(())
@@ -142,6 +136,7 @@ fn same_throughout(
 /// A face with both labels and an interval.
 fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
     let interval = face.interval.as_ref()?;
+    let prediction = prediction_from_proto(face).ok()?;
     Some(Row {
         age: f64::from(label.age?),
         female: label.gender() == Gender::Female,
@@ -149,6 +144,9 @@ fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
         interval: (interval.lower, interval.upper),
         group: interval.group.clone(),
         answered_female: face.gender() == Gender::Female,
+        probability_female: face.probability_female,
+        race: label.race.clone(),
+        prediction,
     })
 }
 

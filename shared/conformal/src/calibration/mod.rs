@@ -10,6 +10,7 @@
 //! *Distribution-Free Predictive Inference for Regression* (2018), theorem 2.
 
 mod artifact;
+mod diff;
 mod fitting;
 mod interval;
 
@@ -19,6 +20,7 @@ use crate::group::{Axis, position};
 use crate::{AgeSupport, Coverage, Group, Grouping, MIN_GROUP, Part, Prediction, Score, rank};
 
 pub use artifact::{ArtifactError, FORMAT, InvalidCalibration};
+pub use diff::{GroupDiff, GroupSide, diff};
 pub use fitting::Fitting;
 pub use interval::{AtLevel, Bounds, Interval};
 
@@ -190,8 +192,22 @@ impl Calibration {
     /// The one group that a prediction falls into. None when the prediction lacks what the groups
     /// need, its slice was not calibrated, or groups go by true age.
     pub fn group_of(&self, prediction: &Prediction) -> Option<&CalibratedGroup> {
-        let bounds = self.at(Coverage::DEFAULT).bounds(prediction);
-        self.groups.get(bounds.group?)
+        self.groups.get(self.place(prediction)?)
+    }
+
+    /// Its position among the groups, which are in order of slice and age. An age below a slice's
+    /// first group belongs to that one.
+    fn place(&self, prediction: &Prediction) -> Option<usize> {
+        if self.spec.grouping.axis() == Some(Axis::True) {
+            return None;
+        }
+        let (slice, mean) = (self.spec.grouping.slice(prediction)?, prediction.mean());
+        let begun = self.groups.partition_point(|CalibratedGroup { group, .. }| {
+            group.slice < slice || (group.slice == slice && group.from <= mean)
+        });
+        let of_slice =
+            |place: &usize| self.groups.get(*place).is_some_and(|group| group.group.slice == slice);
+        begun.checked_sub(1).filter(of_slice).or(Some(begun).filter(of_slice))
     }
 
     /// The group whose promise holds a true age, where groups go by true age.

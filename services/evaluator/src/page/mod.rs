@@ -1,0 +1,139 @@
+//! A report as a page: one HTML file with its tables and plots inside, and no photos.
+
+mod plots;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::diagnostics::{Diagnostics, LevelCoverage};
+use crate::metrics::{Bounded, Group};
+use crate::reports::Report;
+
+const STYLE: &str = "
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem }
+th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
+th:first-child, td:first-child { text-align: left }
+tr.below td { background: #fde8e0 }
+figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
+svg { max-width: 100%; height: auto }
+code { font-size: 13px }
+";
+
+/// The page of a report.
+pub fn page(report: &Report) -> String {
+    let metrics = &report.metrics;
+    let overall = &metrics.overall;
+    let gender = &metrics.gender;
+    let body = html! {
+        h1 { "How well ages are estimated" }
+        p {
+            (overall.count) " faces of " code { (report.dataset) } " answered by "
+            code { (report.model) } " with " code { (report.calibration) } ". "
+            (report.refused) " were refused. All bounds are 95 %."
+        }
+        p {
+            "Mean absolute error " b { (years(&overall.mae)) } ", within five years "
+            (percent(&overall.within_five)) ". Intervals that promise "
+            (format!("{:.1} %", report.coverage * 100.0)) " hold " b { (percent(&overall.coverage)) }
+            " of the ages, " (format!("{:.1}", overall.mean_width)) " years wide in the mean. Gender is "
+            (percent(&gender.accuracy)) " right."
+        }
+        h2 { "By predicted group: what is promised" }
+        (figure(
+            plots::coverage(&metrics.by_predicted_group, report.coverage),
+            "Coverage with exact bounds; the line is the promise.",
+        ))
+        (groups(&metrics.by_predicted_group, report.coverage))
+        h2 { "By true decade: worth knowing" }
+        (figure(
+            plots::coverage(&metrics.by_true_decade, report.coverage),
+            "Who is truly of an age is not known in service; the promise is for predicted groups.",
+        ))
+        (groups(&metrics.by_true_decade, report.coverage))
+        @if let Some(found) = &report.diagnostics { (diagnostics(found)) }
+        @for division in &metrics.divisions {
+            h2 { "By " (division.by) }
+            (groups(&division.groups, report.coverage))
+        }
+        p.note {
+            "Rows are shaded where the upper bound lies below the promise. The bounds are for each row "
+            "alone: of forty rows that all keep their promise, one is expected to be shaded by chance."
+        }
+    };
+    let whole = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                title { "Agespan: " (report.model) " on " (report.dataset) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { (body) }
+        }
+    };
+    whole.into_string()
+}
+
+fn diagnostics(found: &Diagnostics) -> Markup {
+    html! {
+        h2 { "Over all levels" }
+        (figure(
+            plots::curve(&found.curve),
+            "Observed over promised coverage; the bars are exact bounds, the line is where they are equal.",
+        ))
+        h2 { "By the width of the interval" }
+        (levels(&found.by_width))
+        @if let Some(slab) = &found.worst_slab {
+            p {
+                "The worst slab of predicted age, its sigma and P(female), sought on half of the faces: "
+                b { (percent(&slab.coverage)) } " on " (slab.count) " of the other half."
+            }
+        }
+    }
+}
+
+fn figure(svg: String, caption: &str) -> Markup {
+    html! { figure { (PreEscaped(svg)) figcaption { (caption) } } }
+}
+
+fn groups(groups: &[Group], nominal: f64) -> Markup {
+    html! {
+        table {
+            tr {
+                th { "faces" } th { "n" } th { "error, years" } th { "bias" } th { "within 5" }
+                th { "coverage" } th { "mean width" } th { "median width" }
+            }
+            @for group in groups {
+                tr.below[group.coverage.upper < nominal] {
+                    td { (group.name) } td { (group.count) } td { (years(&group.mae)) }
+                    td { (format!("{:+.1}", group.bias)) } td { (percent(&group.within_five)) }
+                    td { (percent(&group.coverage)) } td { (format!("{:.1}", group.mean_width)) }
+                    td { (format!("{:.1}", group.median_width)) }
+                }
+            }
+        }
+    }
+}
+
+fn levels(rows: &[LevelCoverage]) -> Markup {
+    html! {
+        table {
+            tr { th { "width" } th { "n" } th { "coverage" } th { "mean width" } }
+            @for row in rows {
+                tr.below[row.coverage.upper < row.level] {
+                    td { (row.name) } td { (row.count) } td { (percent(&row.coverage)) }
+                    td { (format!("{:.1}", row.mean_width)) }
+                }
+            }
+        }
+    }
+}
+
+fn percent(share: &Bounded) -> String {
+    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
+    format!("{value:.1} % ({lower:.1}–{upper:.1})")
+}
+
+fn years(years: &Bounded) -> String {
+    format!("{:.2} ({:.2}–{:.2})", years.value, years.lower, years.upper)
+}

@@ -1,0 +1,98 @@
+//! Plots as SVG text.
+
+use plotters::coord::ranged1d::SegmentValue;
+use plotters::prelude::*;
+
+use crate::diagnostics::LevelCoverage;
+use crate::metrics::{Bounded, Group};
+
+const SIZE: (u32, u32) = (760, 320);
+const SQUARE: (u32, u32) = (460, 420);
+const INK: RGBColor = RGBColor(31, 92, 153);
+const PROMISE: RGBColor = RGBColor(200, 90, 40);
+
+/// Drawing text in memory: there is nothing that could fail but a size that does not fit, which is
+/// fixed. A plot that cannot be drawn is left out.
+type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
+
+/// Coverage of groups with their bounds, and the promise as a line.
+pub(super) fn coverage(groups: &[Group], nominal: f64) -> String {
+    drawn(SIZE, |svg| draw_coverage(svg, groups, nominal))
+}
+
+/// Observed over promised coverage.
+pub(super) fn curve(points: &[LevelCoverage]) -> String {
+    drawn(SQUARE, |svg| draw_curve(svg, points))
+}
+
+fn drawn(size: (u32, u32), draw: impl FnOnce(SVGBackend<'_>) -> Drawn<'_>) -> String {
+    let mut text = String::new();
+    if let Err(error) = draw(SVGBackend::with_string(&mut text, size)) {
+        tracing::warn!(%error, "a plot was left out");
+        return String::new();
+    }
+    text
+}
+
+fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Drawn<'a> {
+    if groups.is_empty() {
+        return Ok(());
+    }
+    let area = svg.into_drawing_area();
+    let least = groups.iter().map(|group| group.coverage.lower).fold(nominal, f64::min);
+    let mut chart =
+        ChartBuilder::on(&area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(52)
+            .build_cartesian_2d((0..groups.len()).into_segmented(), (least - 0.03).max(0.0)..1.0)?;
+    let name = |value: &SegmentValue<usize>| match value {
+        SegmentValue::CenterOf(index) => {
+            groups.get(*index).map(|group| group.name.clone()).unwrap_or_default()
+        }
+        _ => String::new(),
+    };
+    chart
+        .configure_mesh()
+        .disable_x_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_labels(groups.len() + 1)
+        .x_label_formatter(&name)
+        .y_label_formatter(&percent)
+        .draw()?;
+    let ends = [SegmentValue::Exact(0), SegmentValue::Exact(groups.len())];
+    chart.draw_series(LineSeries::new(ends.map(|x| (x, nominal)), PROMISE.stroke_width(2)))?;
+    chart.draw_series(groups.iter().enumerate().map(|(index, group)| {
+        let Bounded { value, lower, upper } = group.coverage;
+        let x = SegmentValue::CenterOf(index);
+        ErrorBar::new_vertical(x, lower, value, upper, INK.filled(), 12)
+    }))?;
+    area.present()
+}
+
+fn draw_curve<'a>(svg: SVGBackend<'a>, points: &[LevelCoverage]) -> Drawn<'a> {
+    let area = svg.into_drawing_area();
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .x_label_area_size(40)
+        .y_label_area_size(56)
+        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_desc("promised")
+        .y_desc("observed")
+        .x_label_formatter(&percent)
+        .y_label_formatter(&percent)
+        .draw()?;
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], PROMISE.stroke_width(1)))?;
+    chart.draw_series(points.iter().map(|point| {
+        let Bounded { value, lower, upper } = point.coverage;
+        ErrorBar::new_vertical(point.level, lower, value, upper, INK.filled(), 6)
+    }))?;
+    area.present()
+}
+
+fn percent(share: &f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
