@@ -4,12 +4,11 @@
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
 programs = $(shell cat .cargo/target 2>/dev/null)/release
-backbone := $(cache)/weights/imagenet-mobilenet-v2.safetensors
 
 help: ## What can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing: redis-server, libtorch, ImageNet weights, cargo-nextest
+setup: ## Install what is missing: redis-server, libtorch, first weights, cargo-nextest
 	@deploy/local/setup.sh
 
 build: setup ## Build the agespan binary
@@ -17,7 +16,7 @@ build: setup ## Build the agespan binary
 	@echo "Built $(programs)/agespan"
 
 demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
-	@$(programs)/agespan demo --backbone $(backbone) $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
+	@$(programs)/agespan demo --first-weights $(cache)/weights $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
 
 bench: build ## Speed against the peers, in one run
 	@test -d $(cache)/peers || python3 -m venv $(cache)/peers

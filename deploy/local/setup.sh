@@ -57,7 +57,7 @@ configure_cargo() {
 # Written by deploy/local/setup.sh.
 [env]
 LIBTORCH = "$libtorch"
-AGESPAN_BACKBONE = "$cache/weights/imagenet-mobilenet-v2.safetensors"
+AGESPAN_FIRST_WEIGHTS = "$cache/weights"
 AGESPAN_TEST_TOOLS = "$cache/python/bin"
 # Threads of libgomp that spin while they wait starve every other process.
 OMP_WAIT_POLICY = "PASSIVE"
@@ -93,6 +93,7 @@ echo "Setting up:"
 install_redis
 python3 "$here/libtorch.py"
 python3 "$here/imagenet.py"
+python3 "$here/faceres.py"
 choose_target
 configure_cargo
 install_nextest

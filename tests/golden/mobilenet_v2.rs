@@ -1,6 +1,7 @@
 //! MobileNetV2 against torchvision's.
 
 use std::fs;
+use std::path::Path;
 
 use agespan_models::tch::{Device, Kind, Tensor, nn::VarStore, no_grad};
 use agespan_models::{MobileNetV2, weights};
@@ -39,14 +40,14 @@ fn furthest(found: &Tensor, expected: &[Vec<f32>]) -> f64 {
 
 #[test]
 fn mobilenet_v2_gives_what_torchvisions_gives_on_the_same_weights() {
-    let Some(file) = setting("AGESPAN_BACKBONE") else {
-        panic!("AGESPAN_BACKBONE does not name the ImageNet weights: run `make setup`");
+    let Some(folder) = setting("AGESPAN_FIRST_WEIGHTS") else {
+        panic!("AGESPAN_FIRST_WEIGHTS does not name the folder of weights: run `make setup`");
     };
     let golden = fs::read(repository().join("tests/golden/mobilenet_v2.json")).unwrap();
     let golden: Golden = serde_json::from_slice(&golden).unwrap();
     let store = VarStore::new(Device::Cpu);
     let network = MobileNetV2::new(&store.root());
-    let bytes = fs::read(file).unwrap();
+    let bytes = fs::read(Path::new(&folder).join("imagenet-mobilenet-v2.safetensors")).unwrap();
     weights::load_below(&store, "features.", &bytes).unwrap();
     assert_eq!(store.variables().len(), 52 * 5, "52 convolutions, each with four of its norm");
 

@@ -16,9 +16,9 @@ pub struct Config {
     /// Photos that are decoded at the same time.
     #[arg(long, env = "AGESPAN_DECODERS", default_value_t = 2)]
     pub decoders: usize,
-    /// MobileNetV2's ImageNet weights, with which training begins; `make setup` fetches them.
-    #[arg(long, env = "AGESPAN_BACKBONE")]
-    pub backbone: Option<PathBuf>,
+    /// Folder of the weights that training begins with; `make setup` fills it.
+    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
+    pub first_weights: Option<PathBuf>,
 }
 
 impl Config {

@@ -71,7 +71,7 @@ pub async fn assemble(
             peers,
             registry,
             storage: platform.storage.clone(),
-            backbone: config.backbone.clone(),
+            first_weights: config.first_weights.clone(),
         };
         let worker = Worker::new(platform.jobs.clone(), TRAIN_KIND, Arc::new(trainer), 1);
         component = component.with_background(|stop| async move {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use crate::model::{Card, Registry};
+use crate::model::{Card, ModelError, Registry};
 use crate::training::{Event, Face, Next, Start, TrainError, TrainSpec, Trained, train};
 use crate::transport::{Labelled, Peers, Split};
 
@@ -21,6 +21,9 @@ const CHECKPOINTS: &str = "models/checkpoints";
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TrainJob {
     pub(crate) dataset: String,
+    /// The id of a model to begin with; empty for the backbone's first weights.
+    #[serde(default)]
+    pub(crate) from: String,
     /// 0 for all.
     pub(crate) max_samples: usize,
     pub(crate) spec: TrainSpec,
@@ -31,7 +34,7 @@ pub(crate) struct Trainer {
     pub(crate) peers: Peers,
     pub(crate) registry: Registry,
     pub(crate) storage: Storage,
-    pub(crate) backbone: Option<PathBuf>,
+    pub(crate) first_weights: Option<PathBuf>,
 }
 
 /// The faces of a data set that a run needs.
@@ -46,7 +49,7 @@ impl Handler for Trainer {
     async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
         let job: TrainJob = serde_json::from_slice(payload)
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
-        let start = self.start(context).await?;
+        let start = self.start(&job, context).await?;
         let gathered = self.gather(&job, context).await?;
         let dataset_hash = gathered.dataset_hash.clone();
         let trained = self.train(&job, gathered, start, context).await?;
@@ -65,30 +68,44 @@ impl Handler for Trainer {
 /// Where a run begins, as owned bytes.
 enum Beginning {
     Backbone(Bytes),
+    Model(Bytes),
     Checkpoint(Bytes),
 }
 
 impl Trainer {
-    async fn start(&self, context: &JobContext) -> Result<Beginning, JobFailure> {
+    async fn start(&self, job: &TrainJob, context: &JobContext) -> Result<Beginning, JobFailure> {
         if let Some(artifact) = checkpoint(context) {
             match self.storage.get_artifact(&artifact).await {
                 Ok(bytes) => return Ok(Beginning::Checkpoint(bytes)),
                 Err(error) => tracing::warn!(%error, "the checkpoint is lost; training anew"),
             }
         }
-        let Some(path) = &self.backbone else {
+        if !job.from.is_empty() {
+            return self.model(&job.from).await;
+        }
+        let Some(folder) = &self.first_weights else {
             return Err(JobFailure::permanent(
                 "BACKBONE_MISSING",
-                "no ImageNet weights were named; run `make setup` and start with --backbone FILE",
+                "no first weights were named; run `make setup` and start with --first-weights DIR",
             ));
         };
-        let bytes = tokio::fs::read(path).await.map_err(|error| {
+        let path = folder.join(job.spec.net.backbone.first_weights());
+        let bytes = tokio::fs::read(&path).await.map_err(|error| {
             JobFailure::permanent(
                 "BACKBONE_MISSING",
                 format!("cannot read {}: {error}; run `make setup`", path.display()),
             )
         })?;
         Ok(Beginning::Backbone(bytes.into()))
+    }
+
+    async fn model(&self, id: &str) -> Result<Beginning, JobFailure> {
+        let failed = |error: ModelError| match error {
+            ModelError::NotFound(_) => JobFailure::permanent("MODEL_NOT_FOUND", chain(&error)),
+            other => JobFailure::retryable("STORE", chain(&other)),
+        };
+        let record = self.registry.record(id).await.map_err(failed)?;
+        Ok(Beginning::Model(self.registry.weights(&record).await.map_err(failed)?))
     }
 
     async fn gather(&self, job: &TrainJob, context: &JobContext) -> Result<Gathered, JobFailure> {
@@ -138,6 +155,7 @@ impl Trainer {
         let run = move || {
             let start = match &beginning {
                 Beginning::Backbone(bytes) => Start::Backbone(bytes),
+                Beginning::Model(bytes) => Start::Model(bytes),
                 Beginning::Checkpoint(bytes) => Start::Checkpoint(bytes),
             };
             let mut last = checkpoint(&context);

@@ -162,8 +162,8 @@ pub(crate) struct Train {
     /// The data set.
     #[arg(long)]
     pub(crate) dataset: String,
-    /// Passes over the train split.
-    #[arg(long, default_value_t = 10)]
+    /// Passes over the train split [default: as many as the recipe has].
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) epochs: u32,
     /// Seed of everything random.
     #[arg(long, default_value_t = 0)]
@@ -171,12 +171,29 @@ pub(crate) struct Train {
     /// Use only so many faces, for a trial; 0 for all.
     #[arg(long, default_value_t = 0)]
     pub(crate) max_samples: u32,
-    /// One-year age bins: 117, or 90 as in the original study.
-    #[arg(long, default_value_t = 117)]
+    /// What looks at the face, and what it has learned before [default: that of the shipped model].
+    #[arg(long, value_enum)]
+    pub(crate) backbone: Option<Backbone>,
+    /// A model to go on from, with smaller steps: a short finish on a larger input.
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["backbone", "age_bins"])]
+    pub(crate) from: Option<String>,
+    /// Side of the square that it sees, in pixels, 64 to 224.
+    #[arg(long, default_value_t = 112)]
+    pub(crate) input_size: u32,
+    /// One-year age bins: 117 by default, 90 in the original study.
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) age_bins: u32,
     /// Answer requests with the model as soon as it is there.
     #[arg(long)]
     pub(crate) activate: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backbone {
+    /// From ImageNet, as in the original study.
+    MobilenetV2,
+    /// From identities of faces.
+    MobilenetV1Faces,
 }
 
 #[derive(Subcommand)]
@@ -368,12 +385,12 @@ pub(crate) struct Demo {
     /// Your own photos instead of those that come with the project.
     #[arg(long)]
     pub(crate) photo: Vec<PathBuf>,
-    /// With --data: train for ten epochs on all faces (an hour on two cores), not for a taste.
+    /// With --data: train on all faces for as long as the recipe says, not for a taste.
     #[arg(long)]
     pub(crate) full: bool,
-    /// With --data: MobileNetV2's ImageNet weights; `make setup` fetches them.
-    #[arg(long, env = "AGESPAN_BACKBONE")]
-    pub(crate) backbone: Option<PathBuf>,
+    /// With --data: folder of the weights that training begins with; `make setup` fills it.
+    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
+    pub(crate) first_weights: Option<PathBuf>,
     /// Folder for what the demo makes.
     #[arg(long, default_value = "agespan-data/demo")]
     pub(crate) data_dir: PathBuf,

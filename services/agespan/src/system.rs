@@ -49,12 +49,12 @@ impl System {
         services: &[Service],
         data_dir: &Path,
         redis_url: Option<&str>,
-        backbone: Option<&Path>,
+        first_weights: Option<&Path>,
     ) -> Result<Self> {
         let mut process: Config = defaults("agespan")?;
         process.data_dir = data_dir.to_owned();
         let mut estimator: EstimatorConfig = defaults("agespan")?;
-        estimator.backbone = backbone.map(Path::to_owned);
+        estimator.first_weights = first_weights.map(Path::to_owned);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address: SocketAddr = listener.local_addr()?;
         let socket = format!("redis+unix://{}", data_dir.join("redis/redis.sock").display());

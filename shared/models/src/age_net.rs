@@ -19,6 +19,9 @@ pub enum Backbone {
 }
 
 impl Backbone {
+    /// That of the model that comes with the program.
+    pub const SHIPPED: Self = Self::MobileNetV1;
+
     /// The input of `crop` pixels a side, out of `resize`, scaled as the first weights want it.
     pub fn input(self, resize: u32, crop: u32) -> InputSpec {
         let (mean, std) = match self {
@@ -29,6 +32,14 @@ impl Backbone {
             }
         };
         InputSpec { resize, crop, mean, std }
+    }
+
+    /// The file of the weights that training begins with, in the folder that `make setup` fills.
+    pub fn first_weights(self) -> &'static str {
+        match self {
+            Self::MobileNetV2 => "imagenet-mobilenet-v2.safetensors",
+            Self::MobileNetV1 => "faceres-mobilenet-v1.safetensors",
+        }
     }
 
     fn features(self) -> i64 {

@@ -1,6 +1,9 @@
 //! MobileNetV1 (Howard et al. 2017, arXiv 1704.04861, table 1), its batch norms folded into the
 //! convolutions, as networks come that were made ready for inference. Fine-tuned like this it
 //! needs no statistics of a batch, and serves without any.
+//!
+//! Padding is the same on all sides, where TensorFlow pads right and below alone when the stride is
+//! two: the same features one pixel aside, which training goes over.
 
 use tch::nn::{self, Path};
 use tch::{Kind, Tensor};

@@ -1,7 +1,7 @@
 //! What a training run is told.
 
 use agespan_models::label_distribution::LabelWidth;
-use agespan_models::{InputSpec, NetSpec};
+use agespan_models::{Backbone, InputSpec, NetSpec};
 use serde::{Deserialize, Serialize};
 
 /// The settings of a run. Two runs with the same settings on the same faces give the same weights.
@@ -73,6 +73,33 @@ impl Default for TrainSpec {
     }
 }
 
+impl TrainSpec {
+    /// What measured best for a backbone, on squares of `side` pixels.
+    pub fn recipe(backbone: Backbone, side: u32) -> Self {
+        let net = NetSpec { backbone, ..NetSpec::default() };
+        // Of the resized photo, seven eighths are seen.
+        let input = backbone.input(side * 8 / 7, side);
+        match backbone {
+            Backbone::MobileNetV2 => Self { net, input, ..Self::default() },
+            Backbone::MobileNetV1 => Self {
+                epochs: 16,
+                // Without batch norms a step may not be as long.
+                learning_rate: 5e-4,
+                average: 0.998,
+                augmentation: Augmentation::STRONG,
+                net,
+                input,
+                ..Self::default()
+            },
+        }
+    }
+
+    /// The same for a network that has learned ages already: shorter, and with smaller steps.
+    pub fn finish(self) -> Self {
+        Self { epochs: 4, head_epochs: 0, learning_rate: self.learning_rate / 4.0, ..self }
+    }
+}
+
 /// Random changes of a training face, drawn anew in every epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -87,6 +114,11 @@ pub struct Augmentation {
     pub fade: f32,
     /// Share of faces of which a rectangle is blanked (Zhong et al. 2020, arXiv 1708.04896).
     pub erase: f32,
+}
+
+impl Augmentation {
+    /// For long runs, in which a face is seen many times.
+    pub const STRONG: Self = Self { zoom: 0.15, turn: 10.0, tone: 0.25, fade: 0.2, erase: 0.25 };
 }
 
 impl Default for Augmentation {

@@ -19,6 +19,8 @@ use super::validate::{Validation, validate};
 pub enum Start<'a> {
     /// With a backbone's weights as a safetensors file, and new heads.
     Backbone(&'a [u8]),
+    /// With the weights of a model of the same shape, whatever its input was.
+    Model(&'a [u8]),
     /// With nothing but the seed. For tests.
     Nothing,
     /// Where another run of the same settings was put down.
@@ -193,6 +195,7 @@ impl Run {
         match start {
             Start::Nothing => {}
             Start::Backbone(bytes) => weights::load_below(&run.store, "features.", bytes)?,
+            Start::Model(bytes) => weights::load(&run.store, bytes)?,
             Start::Checkpoint(bytes) => run.restore(Checkpoint::from_bytes(bytes, spec)?)?,
         }
         Ok(run)

@@ -2,6 +2,7 @@
 
 use agespan_conformal::GenderSet;
 use agespan_imaging::ImagingError;
+use agespan_models::{Backbone, InputSpec};
 use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
 use agespan_proto::estimator::v1 as proto;
 use agespan_service::status;
@@ -120,31 +121,58 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
     }
 }
 
-pub(super) fn train_job(request: &proto::TrainModelRequest) -> Result<TrainJob, Status> {
+/// What a request says of the network: as it is typed, or as the model to go on from has it.
+pub(super) fn train_job(
+    request: &proto::TrainModelRequest,
+    from: Option<&Record>,
+) -> Result<TrainJob, Status> {
     status::resource_id("dataset", "datasets", &request.dataset)?;
-    let mut spec = TrainSpec {
-        seed: request.seed,
-        freeze_batch_norm: request.freeze_batch_norm,
-        ..TrainSpec::default()
+    let refuse = |field, reason, message: String| Err(status::invalid(field, reason, message));
+    let side = match request.input_size {
+        0 => InputSpec::default().crop,
+        side @ 64..=224 => side,
+        side => return refuse("input_size", "INPUT_SIZE", format!("{side} is not 64 to 224")),
     };
+    let backbone = backbone(request.backbone)?;
+    let mut spec = match from {
+        None => TrainSpec::recipe(backbone.unwrap_or(Backbone::SHIPPED), side),
+        Some(_) if backbone.is_some() || request.age_bins != 0 => {
+            let message = "the model to go on from has a backbone and bins; leave them out";
+            return refuse("from", "SHAPE_TWICE", message.to_owned());
+        }
+        Some(record) => TrainSpec {
+            net: record.card.net(),
+            ..TrainSpec::recipe(record.card.net().backbone, side).finish()
+        },
+    };
+    spec.seed = request.seed;
+    spec.freeze_batch_norm = request.freeze_batch_norm;
     if request.epochs > 0 {
         spec.epochs = request.epochs;
     }
-    spec.head_epochs = request.head_epochs.unwrap_or(spec.head_epochs);
+    spec.head_epochs = request.head_epochs.unwrap_or(spec.head_epochs.min(spec.epochs));
     if spec.head_epochs > spec.epochs {
         let message = format!("{} is more than the {} epochs", spec.head_epochs, spec.epochs);
-        return Err(status::invalid("head_epochs", "HEAD_EPOCHS", message));
+        return refuse("head_epochs", "HEAD_EPOCHS", message);
     }
     match request.age_bins {
         0 => {}
         bins @ 2..=200 => spec.net.age_bins = i64::from(bins),
-        bins => {
-            return Err(status::invalid("age_bins", "AGE_BINS", format!("{bins} is not 2 to 200")));
-        }
+        bins => return refuse("age_bins", "AGE_BINS", format!("{bins} is not 2 to 200")),
     }
     Ok(TrainJob {
         dataset: request.dataset.clone(),
+        from: from.map(|record| record.id.clone()).unwrap_or_default(),
         max_samples: request.max_samples as usize,
         spec,
     })
+}
+
+fn backbone(backbone: i32) -> Result<Option<Backbone>, Status> {
+    match proto::Backbone::try_from(backbone) {
+        Ok(proto::Backbone::Unspecified) => Ok(None),
+        Ok(proto::Backbone::MobilenetV2) => Ok(Some(Backbone::MobileNetV2)),
+        Ok(proto::Backbone::MobilenetV1Faces) => Ok(Some(Backbone::MobileNetV1)),
+        Err(_) => Err(status::invalid("backbone", "UNKNOWN_ENUM", "not a Backbone")),
+    }
 }

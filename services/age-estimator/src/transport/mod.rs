@@ -184,7 +184,14 @@ impl EstimatorService for Transport {
         request: Request<proto::TrainModelRequest>,
     ) -> Result<Response<proto::TrainModelResponse>, Status> {
         let request = request.into_inner();
-        let job = convert::train_job(&request)?;
+        let from = match request.from.as_str() {
+            "" => None,
+            name => {
+                let id = status::resource_id("from", "models", name)?;
+                Some(self.registry.record(id).await.map_err(convert::model_error)?)
+            }
+        };
+        let job = convert::train_job(&request, from.as_ref())?;
         let job = transport::submit(&self.jobs, TRAIN_KIND, &job, request.request_id).await?;
         Ok(Response::new(proto::TrainModelResponse { job: Some(job) }))
     }

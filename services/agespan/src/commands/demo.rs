@@ -14,7 +14,8 @@ use crate::system::System;
 
 /// Faces and epochs of the training that is only a taste.
 const TASTE: (u32, u32) = (2000, 2);
-const FULL: (u32, u32) = (0, 10);
+/// All faces, and as many epochs as the recipe has.
+const FULL: (u32, u32) = (0, 0);
 
 /// What the demo calls its data set.
 const NAME: &str = "demo";
@@ -33,8 +34,8 @@ pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
     let data_dir = demo.data_dir.join(if demo.data.is_some() { "pipeline" } else { "photos" });
     println!("Starting the five services and a private Redis in {}.", data_dir.display());
     let redis = PrivateRedis::start(&data_dir.join("redis")).await?;
-    let backbone = demo.backbone.as_deref();
-    let system = System::start(&ALL, &data_dir, Some(&redis.url()), backbone).await?;
+    let first_weights = demo.first_weights.as_deref();
+    let system = System::start(&ALL, &data_dir, Some(&redis.url()), first_weights).await?;
     let session = Session { client: system.client.clone(), json: false };
     let code = match &demo.data {
         Some(data) => pipeline(&session, &demo, data).await,
@@ -95,20 +96,23 @@ fn is_there_already(error: &anyhow::Error) -> bool {
 }
 
 async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCode> {
-    if demo.backbone.is_none() {
-        bail!("training begins with ImageNet weights; run `make setup`, then `make demo DATA=…`");
+    if demo.first_weights.is_none() {
+        bail!("training begins with weights of others; run `make setup`, then `make demo DATA=…`");
     }
     println!("\n1. Import: decode, clean, split.");
     let name = imported(session, data).await?;
 
     let (max_samples, epochs) = if demo.full { FULL } else { TASTE };
-    println!("\n2. Train for {epochs} epochs on the train split.");
+    println!("\n2. Train on {}.", if demo.full { "the train split" } else { "a few faces" });
     let train = Train {
         dataset: name.clone(),
         epochs,
         seed: 0,
         max_samples,
-        age_bins: 117,
+        age_bins: 0,
+        backbone: None,
+        from: None,
+        input_size: 0,
         activate: true,
     };
     let trained = train::train_model(session, &train).await?;

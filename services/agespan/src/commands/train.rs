@@ -3,7 +3,7 @@
 use agespan_client::proto::estimator::v1 as proto;
 use anyhow::Result;
 
-use crate::arguments::Train;
+use crate::arguments::{Backbone, Train};
 use crate::commands::{Session, model, resource};
 
 /// Trains a model behind a progress bar and shows it.
@@ -24,8 +24,19 @@ pub(crate) async fn train_model(session: &Session, train: &Train) -> Result<Stri
         seed: train.seed,
         max_samples: train.max_samples,
         age_bins: train.age_bins,
+        backbone: backbone(train.backbone).into(),
+        input_size: train.input_size,
+        from: train.from.as_deref().map(|name| resource("models", name)).unwrap_or_default(),
         ..Default::default()
     };
     let answer = session.client.estimator().train_model(request).await?.into_inner();
     session.follow("training", answer.job).await
+}
+
+fn backbone(backbone: Option<Backbone>) -> proto::Backbone {
+    match backbone {
+        None => proto::Backbone::Unspecified,
+        Some(Backbone::MobilenetV2) => proto::Backbone::MobilenetV2,
+        Some(Backbone::MobilenetV1Faces) => proto::Backbone::MobilenetV1Faces,
+    }
 }

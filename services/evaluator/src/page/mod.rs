@@ -9,9 +9,9 @@ use crate::metrics::{Bounded, Group};
 use crate::reports::Report;
 
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem }
-th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #ddd }
+th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child { text-align: left }
 tr.below td { background: #fde8e0 }
 figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
@@ -79,7 +79,8 @@ fn diagnostics(found: &Diagnostics) -> Markup {
         h2 { "Over all levels" }
         (figure(
             plots::curve(&found.curve),
-            "Observed over promised coverage; the bars are exact bounds, the line is where they are equal.",
+            "Observed over promised coverage with exact bounds; on the line they are equal. Intervals hold \
+             the estimate and may end on whole years, so that low levels are kept more often.",
         ))
         h2 { "By the width of the interval" }
         (levels(&found.by_width))

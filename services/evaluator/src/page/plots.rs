@@ -40,12 +40,14 @@ fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Dra
     }
     let area = svg.into_drawing_area();
     let least = groups.iter().map(|group| group.coverage.lower).fold(nominal, f64::min);
-    let mut chart =
-        ChartBuilder::on(&area)
-            .margin(8)
-            .x_label_area_size(28)
-            .y_label_area_size(52)
-            .build_cartesian_2d((0..groups.len()).into_segmented(), (least - 0.03).max(0.0)..1.0)?;
+    let mut chart = ChartBuilder::on(&area)
+        .margin(8)
+        .x_label_area_size(28)
+        .y_label_area_size(52)
+        .build_cartesian_2d(
+        (0..groups.len() - 1).into_segmented(),
+        (least - 0.03).max(0.0)..1.0,
+    )?;
     let name = |value: &SegmentValue<usize>| match value {
         SegmentValue::CenterOf(index) => {
             groups.get(*index).map(|group| group.name.clone()).unwrap_or_default()
@@ -56,11 +58,11 @@ fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Dra
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(groups.len() + 1)
+        .x_labels(groups.len())
         .x_label_formatter(&name)
         .y_label_formatter(&percent)
         .draw()?;
-    let ends = [SegmentValue::Exact(0), SegmentValue::Exact(groups.len())];
+    let ends = [SegmentValue::Exact(0), SegmentValue::Last];
     chart.draw_series(LineSeries::new(ends.map(|x| (x, nominal)), PROMISE.stroke_width(2)))?;
     chart.draw_series(groups.iter().enumerate().map(|(index, group)| {
         let Bounded { value, lower, upper } = group.coverage;
@@ -74,6 +76,7 @@ fn draw_curve<'a>(svg: SVGBackend<'a>, points: &[LevelCoverage]) -> Drawn<'a> {
     let area = svg.into_drawing_area();
     let mut chart = ChartBuilder::on(&area)
         .margin(8)
+        .margin_right(24)
         .x_label_area_size(40)
         .y_label_area_size(56)
         .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
