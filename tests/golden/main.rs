@@ -4,4 +4,5 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod conformal;
+mod mobilenet_v1;
 mod mobilenet_v2;

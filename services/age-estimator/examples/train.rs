@@ -1,8 +1,9 @@
 //! Trains on folders of faces, `FACES/{train,validation}/{age}_{0 male, 1 female}_….jpg`, and takes
 //! an interrupted run up again:
 //!
-//! `cargo run --release -p agespan-age-estimator --example train -- FACES SPEC.json BACKBONE OUT`
+//! `cargo run --release -p agespan-age-estimator --example train -- FACES SPEC.json START OUT`
 //!
+//! START is `backbone:FILE` or `model:FILE`.
 //! SPEC.json holds the settings that are not as by default.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
@@ -17,8 +18,8 @@ fn main() -> Result<()> {
     threads::wait_passively();
     threads::set_count(std::thread::available_parallelism()?.get());
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [faces, spec, backbone, out] = arguments.as_slice() else {
-        bail!("usage: train FACES SPEC.json BACKBONE OUT");
+    let [faces, spec, begin, out] = arguments.as_slice() else {
+        bail!("usage: train FACES SPEC.json backbone:FILE|model:FILE OUT");
     };
     let out = Path::new(out);
     fs::create_dir_all(out)?;
@@ -29,10 +30,12 @@ fn main() -> Result<()> {
 
     let checkpoint = out.join("checkpoint");
     let earlier = fs::read(&checkpoint).ok();
-    let backbone = fs::read(backbone).context("cannot read the backbone")?;
-    let start = match &earlier {
-        Some(bytes) => Start::Checkpoint(bytes),
-        None => Start::Backbone(&backbone),
+    let (kind, file) = begin.split_once(':').context("START is backbone:FILE or model:FILE")?;
+    let begin = fs::read(file).context("cannot read the weights to begin with")?;
+    let start = match (&earlier, kind) {
+        (Some(bytes), _) => Start::Checkpoint(bytes),
+        (None, "model") => Start::Model(&begin),
+        (None, _) => Start::Backbone(&begin),
     };
     let trained = train(&spec, &training, &validation, start, &mut |event| {
         match event {

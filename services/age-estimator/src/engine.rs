@@ -11,8 +11,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use agespan_models::tch::{self, Device, Kind, nn::VarStore};
-use agespan_models::{AgeNet, InputSpec, Learning, NetSpec, WeightsError, weights};
+use agespan_models::tch::{Device, Kind, nn::VarStore};
+use agespan_models::{AgeNet, InputSpec, NetSpec, WeightsError, weights};
 use tokio::sync::{mpsc, oneshot};
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
@@ -51,6 +51,17 @@ pub enum EngineError {
     Ended,
 }
 
+/// What there is to know of a network to ask it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// The network.
+    pub net: NetSpec,
+    /// How images come.
+    pub input: InputSpec,
+    /// Whether the mirror image is asked about as well.
+    pub mirrored: bool,
+}
+
 struct Work {
     faces: Vec<Vec<u8>>,
     /// Whether faces of others may be in the same batch.
@@ -70,19 +81,15 @@ impl Engine {
     ///
     /// # Errors
     /// When the weights do not fit the network.
-    pub fn start(
-        bytes: &[u8],
-        spec: NetSpec,
-        input: InputSpec,
-        queue: usize,
-    ) -> Result<Self, WeightsError> {
+    pub fn start(bytes: &[u8], shape: &Shape, queue: usize) -> Result<Self, WeightsError> {
         let mut store = VarStore::new(Device::Cpu);
-        let net = AgeNet::new(&store.root(), spec);
+        let net = AgeNet::new(&store.root(), shape.net);
         weights::load(&store, bytes)?;
         store.freeze();
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        thread::spawn(move || run(&net, input, receiver));
-        Ok(Self { queue: sender, input })
+        let model = Model { net, input: shape.input, mirrored: shape.mirrored };
+        thread::spawn(move || model.run(receiver));
+        Ok(Self { queue: sender, input: shape.input })
     }
 
     /// How images have to come.
@@ -130,57 +137,63 @@ impl Engine {
     }
 }
 
-fn run(net: &AgeNet, input: InputSpec, mut queue: mpsc::Receiver<Work>) {
-    let mut next = None;
-    while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
-        let mut batch = vec![first];
-        while batch[0].together && batch.len() < MAX_BATCH {
-            match queue.try_recv() {
-                Ok(work) if work.together => batch.push(work),
-                Ok(work) => {
-                    next = Some(work);
-                    break;
+/// A network on the thread that owns it.
+struct Model {
+    net: AgeNet,
+    input: InputSpec,
+    mirrored: bool,
+}
+
+impl Model {
+    fn run(&self, mut queue: mpsc::Receiver<Work>) {
+        let mut next = None;
+        while let Some(first) = next.take().or_else(|| queue.blocking_recv()) {
+            let mut batch = vec![first];
+            while batch[0].together && batch.len() < MAX_BATCH {
+                match queue.try_recv() {
+                    Ok(work) if work.together => batch.push(work),
+                    Ok(work) => {
+                        next = Some(work);
+                        break;
+                    }
+                    Err(_) => break,
                 }
-                Err(_) => break,
+            }
+            // Whoever has gone away is not worked for.
+            batch.retain(|work| !work.answer.is_closed());
+            if !batch.is_empty() {
+                self.answer(batch);
             }
         }
-        // Whoever has gone away is not worked for.
-        batch.retain(|work| !work.answer.is_closed());
-        if !batch.is_empty() {
-            answer(net, input, batch);
+    }
+
+    fn answer(&self, batch: Vec<Work>) {
+        let faces = batch.iter().flat_map(|work| &work.faces);
+        let pixels: Vec<u8> = faces.flatten().copied().collect();
+        // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
+        let outputs = catch_unwind(AssertUnwindSafe(|| self.forward(&pixels)));
+        let mut outputs = outputs
+            .inspect_err(|_| tracing::error!(size = batch.len(), "a forward pass failed"))
+            .unwrap_or_default()
+            .into_iter();
+        for work in batch {
+            let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
+            let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));
         }
     }
-}
 
-fn answer(net: &AgeNet, input: InputSpec, batch: Vec<Work>) {
-    let faces = batch.iter().flat_map(|work| &work.faces);
-    let pixels: Vec<u8> = faces.flatten().copied().collect();
-    // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
-    let outputs = catch_unwind(AssertUnwindSafe(|| forward(net, input, &pixels)));
-    let mut outputs = outputs
-        .inspect_err(|_| tracing::error!(size = batch.len(), "a forward pass failed"))
-        .unwrap_or_default()
-        .into_iter();
-    for work in batch {
-        let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
-        let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));
-    }
-}
-
-fn forward(net: &AgeNet, input: InputSpec, pixels: &[u8]) -> Vec<Output> {
-    tch::no_grad(|| {
-        let output = net.forward(&input.tensor(pixels, Device::Cpu), Learning::Nothing);
-        let distributions = output.age_distribution().to_kind(Kind::Float).contiguous();
-        let females = output.probability_female();
+    fn forward(&self, pixels: &[u8]) -> Vec<Output> {
+        let answer = self.net.answer(&self.input.tensor(pixels, Device::Cpu), self.mirrored);
+        let distributions = answer.distribution.to_kind(Kind::Float).contiguous();
         let bins = distributions.size()[1] as usize;
         let mut flat = vec![0f32; distributions.numel()];
         distributions.copy_data(&mut flat, distributions.numel());
         let face = |(index, row): (usize, &[f32])| Output {
             distribution: row.to_vec(),
-            probability_female: females.double_value(&[index as i64]),
+            probability_female: answer.probability_female.double_value(&[index as i64]),
         };
         flat.chunks_exact(bins).enumerate().map(face).collect()
-    })
+    }
 }
 
 #[cfg(test)]
@@ -188,12 +201,12 @@ mod tests {
     use super::*;
 
     fn engine(queue: usize) -> Engine {
-        let spec = NetSpec::default();
+        let net = NetSpec::default();
         let store = VarStore::new(Device::Cpu);
-        AgeNet::new(&store.root(), spec);
+        AgeNet::new(&store.root(), net);
         let bytes = weights::write(&weights::variables(&store)).unwrap();
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
-        Engine::start(&bytes, spec, input, queue).unwrap()
+        Engine::start(&bytes, &Shape { net, input, mirrored: true }, queue).unwrap()
     }
 
     #[tokio::test]

@@ -87,6 +87,15 @@ impl AgeOutput {
     }
 }
 
+/// What the network answers about a batch of `n` faces.
+#[derive(Debug)]
+pub struct AgeAnswer {
+    /// `[n, age_bins]`: probabilities of the ages in completed years.
+    pub distribution: Tensor,
+    /// `[n]`: the probability of "female".
+    pub probability_female: Tensor,
+}
+
 /// What part of the network learns in a training step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Learning {
@@ -102,7 +111,7 @@ pub enum Learning {
 
 #[derive(Debug)]
 enum Features {
-    V2(MobileNetV2),
+    V2(Box<MobileNetV2>),
     V1(MobileNetV1),
 }
 
@@ -131,7 +140,7 @@ impl AgeNet {
     /// Declares the variables below `path`: the backbone's, `age.…` and `female.…`.
     pub fn new(path: &Path, spec: NetSpec) -> Self {
         let backbone = match spec.backbone {
-            Backbone::MobileNetV2 => Features::V2(MobileNetV2::new(path)),
+            Backbone::MobileNetV2 => Features::V2(Box::new(MobileNetV2::new(path))),
             Backbone::MobileNetV1 => Features::V1(MobileNetV1::new(path)),
         };
         let linear = |name: &str, outputs| {
@@ -154,6 +163,45 @@ impl AgeNet {
         AgeOutput {
             age_logits: features.apply(&self.age),
             female_logit: features.apply(&self.female).squeeze_dim(-1),
+        }
+    }
+
+    /// The answer about images `[n, 3, h, w]`. With `mirrored` it is the mean of the answers about
+    /// a face and its mirror image: a little closer, for twice the work.
+    pub fn answer(&self, images: &Tensor, mirrored: bool) -> AgeAnswer {
+        tch::no_grad(|| {
+            let answer = |images: &Tensor| {
+                let output = self.forward(images, Learning::Nothing);
+                (output.age_distribution(), output.probability_female())
+            };
+            let (mut distribution, mut probability_female) = answer(images);
+            if mirrored {
+                let (mirror, female) = answer(&images.flip([3]));
+                distribution = (distribution + mirror) / 2.0;
+                probability_female = (probability_female + female) / 2.0;
+            }
+            AgeAnswer { distribution, probability_female }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+    use tch::nn::VarStore;
+
+    #[test]
+    fn a_face_and_its_mirror_image_are_of_one_age() {
+        for backbone in [Backbone::MobileNetV1, Backbone::MobileNetV2] {
+            let store = VarStore::new(Device::Cpu);
+            let net = AgeNet::new(&store.root(), NetSpec { backbone, ..NetSpec::default() });
+            let face = Tensor::rand([1, 3, 32, 32], (Kind::Float, Device::Cpu));
+            let ask = |face: &Tensor, mirrored| net.answer(face, mirrored).distribution;
+            let (once, mirrored) = (ask(&face, false), ask(&face.flip([3]), false));
+            let both = ask(&face, true);
+            assert!(((&once + mirrored) / 2.0 - &both).abs().max().double_value(&[]) < 1e-6);
+            assert!((ask(&face.flip([3]), true) - both).abs().max().double_value(&[]) < 1e-6);
         }
     }
 }

@@ -22,7 +22,7 @@ pub mod threads;
 pub mod weights;
 
 pub use adamw::AdamW;
-pub use age_net::{AgeNet, AgeOutput, Backbone, Learning, NetSpec};
+pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;

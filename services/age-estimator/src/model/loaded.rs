@@ -128,8 +128,7 @@ impl Models {
     async fn load(&self, id: &str) -> Result<Arc<Loaded>, LoadError> {
         let record = self.registry.record(id).await?;
         let weights = self.registry.weights(&record).await?;
-        let (net, input) = (record.card.net(), record.card.input());
-        let engine = Engine::start(&weights, net, input, self.queue)
+        let engine = Engine::start(&weights, &record.card.shape(), self.queue)
             .map_err(|source| LoadError::Weights { id: id.to_owned(), source })?;
         Ok(Arc::new(Loaded { record, engine }))
     }

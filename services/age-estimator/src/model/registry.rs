@@ -3,11 +3,11 @@
 //! `models/weights/{sha256}.safetensors` are the weights; `models/records/{id}.json` say what they
 //! are; `models/active.json` names the active one.
 
-use agespan_models::{InputSpec, NetSpec};
 use agespan_storage::{Artifact, Storage, StorageError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Shape;
 use crate::training::{TrainSpec, Validation};
 
 const WEIGHTS: &str = "models/weights";
@@ -32,14 +32,9 @@ pub struct Card {
 }
 
 impl Card {
-    /// The shape of the network.
-    pub fn net(&self) -> NetSpec {
-        self.spec.net
-    }
-
-    /// How images have to come.
-    pub fn input(&self) -> InputSpec {
-        self.spec.input
+    /// The network's shape.
+    pub fn shape(&self) -> Shape {
+        Shape { net: self.spec.net, input: self.spec.input, mirrored: self.spec.mirrored }
     }
 }
 

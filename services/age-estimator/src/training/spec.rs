@@ -39,6 +39,8 @@ pub struct TrainSpec {
     pub augmentation: Augmentation,
     /// Steps between checkpoints; there is one at each epoch's end in any case.
     pub checkpoint_steps: u32,
+    /// Answer with the mean over a face and its mirror image, at twice the cost.
+    pub mirrored: bool,
     /// The network.
     #[serde(alias = "heads")]
     pub net: NetSpec,
@@ -66,6 +68,7 @@ impl Default for TrainSpec {
             average: 0.0,
             augmentation: Augmentation::default(),
             checkpoint_steps: 100,
+            mirrored: false,
             net: NetSpec::default(),
             input: InputSpec::default(),
             label_width: LabelWidth::default(),

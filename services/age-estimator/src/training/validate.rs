@@ -1,7 +1,7 @@
 //! How good a model is on faces that it did not learn from.
 
-use agespan_models::tch::{self, Tensor};
-use agespan_models::{AgeNet, Learning, label_distribution};
+use agespan_models::tch::Tensor;
+use agespan_models::{AgeNet, label_distribution};
 use serde::{Deserialize, Serialize};
 
 use super::batch::plain_batch;
@@ -26,9 +26,9 @@ pub(super) fn validate(net: &AgeNet, spec: &TrainSpec, faces: &[Face]) -> Valida
     let (mut errors, mut genders) = (Vec::new(), Vec::new());
     for chunk in faces.chunks(spec.batch_size) {
         let batch = plain_batch(spec, chunk);
-        let output = tch::no_grad(|| net.forward(&batch.images, Learning::Nothing));
-        let ages = numbers(&label_distribution::expectation(&output.age_distribution()));
-        let females = numbers(&output.probability_female());
+        let answer = net.answer(&batch.images, spec.mirrored);
+        let ages = numbers(&label_distribution::expectation(&answer.distribution));
+        let females = numbers(&answer.probability_female);
         for ((face, age), female) in chunk.iter().zip(ages).zip(females) {
             errors.push((age - f64::from(face.age)).abs());
             genders.push((female, face.female));

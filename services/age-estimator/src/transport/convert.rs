@@ -109,8 +109,8 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
         name: format!("models/{}", record.id),
         active,
         weights_hash: record.weights.hash.to_string(),
-        age_bins: card.net().age_bins as u32,
-        input_size: card.input().crop,
+        age_bins: card.spec.net.age_bins as u32,
+        input_size: card.spec.input.crop,
         gender_threshold: card.validation.gender_threshold,
         validation_mae: card.validation.mae,
         validation_gender_accuracy: card.validation.gender_balanced_accuracy,
@@ -141,8 +141,8 @@ pub(super) fn train_job(
             return refuse("from", "SHAPE_TWICE", message.to_owned());
         }
         Some(record) => TrainSpec {
-            net: record.card.net(),
-            ..TrainSpec::recipe(record.card.net().backbone, side).finish()
+            net: record.card.spec.net,
+            ..TrainSpec::recipe(record.card.spec.net.backbone, side).finish()
         },
     };
     spec.seed = request.seed;

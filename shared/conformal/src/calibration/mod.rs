@@ -17,7 +17,9 @@ mod interval;
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Axis, position};
-use crate::{AgeSupport, Coverage, Group, Grouping, MIN_GROUP, Part, Prediction, Score, rank};
+use crate::{
+    AgeSupport, Coverage, Group, Grouping, MIN_GROUP, Part, Prediction, Score, Slice, rank,
+};
 
 pub use artifact::{ArtifactError, FORMAT, InvalidCalibration};
 pub use diff::{GroupDiff, GroupSide, diff};
@@ -201,13 +203,18 @@ impl Calibration {
         if self.spec.grouping.axis() == Some(Axis::True) {
             return None;
         }
-        let (slice, mean) = (self.spec.grouping.slice(prediction)?, prediction.mean());
-        let begun = self.groups.partition_point(|CalibratedGroup { group, .. }| {
-            group.slice < slice || (group.slice == slice && group.from <= mean)
-        });
-        let of_slice =
-            |place: &usize| self.groups.get(*place).is_some_and(|group| group.group.slice == slice);
-        begun.checked_sub(1).filter(of_slice).or(Some(begun).filter(of_slice))
+        let slice = self.spec.grouping.slice(prediction)?;
+        let of_slice = match slice {
+            Slice::Everyone => 0..self.groups.len(),
+            slice => {
+                let begin = self.groups.partition_point(|group| group.group.slice < slice);
+                let rest = &self.groups[begin..];
+                begin..begin + rest.partition_point(|group| group.group.slice == slice)
+            }
+        };
+        let mean = prediction.mean();
+        let begun = self.groups[of_slice.clone()].partition_point(|group| group.group.from <= mean);
+        (!of_slice.is_empty()).then(|| of_slice.start + begun.saturating_sub(1))
     }
 
     /// The group whose promise holds a true age, where groups go by true age.

@@ -1,0 +1,52 @@
+//! MobileNetV1 and its converted weights against NumPy on the file that they were converted from.
+
+use std::fs;
+use std::path::Path;
+
+use agespan_models::tch::{Device, Tensor, nn::VarStore, no_grad};
+use agespan_models::{Backbone, MobileNetV1, weights};
+use agespan_tests::{repository, setting};
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Golden {
+    made_by: String,
+    side: u32,
+    features: Vec<Vec<f32>>,
+}
+
+/// Two images of whole numbers 0 to 255, as in the script: rows of R, G, B.
+fn pattern(side: u32) -> Vec<u8> {
+    let mut pixels = Vec::new();
+    for n in 0..2 {
+        for y in 0..side {
+            for x in 0..side {
+                pixels.extend((0..3).map(|c| ((x * y / 16 + c * 31 + n * 101) % 256) as u8));
+            }
+        }
+    }
+    pixels
+}
+
+#[test]
+fn mobilenet_v1_gives_what_the_file_of_its_weights_says() {
+    let folder = setting("AGESPAN_FIRST_WEIGHTS").expect("is set by `make setup`");
+    let file = Path::new(&folder).join(Backbone::MobileNetV1.first_weights());
+    if !file.exists() {
+        println!("skipped: {} is not there; `make setup` needs npm for it", file.display());
+        return;
+    }
+    let golden = fs::read(repository().join("tests/golden/mobilenet_v1.json")).unwrap();
+    let golden: Golden = serde_json::from_slice(&golden).unwrap();
+    let store = VarStore::new(Device::Cpu);
+    let network = MobileNetV1::new(&store.root());
+    weights::load(&store, &fs::read(file).unwrap()).unwrap();
+
+    let input = Backbone::MobileNetV1.input(golden.side, golden.side);
+    let images = input.tensor(&pattern(golden.side), Device::Cpu);
+    let found = no_grad(|| network.forward(&images));
+    let expected = Tensor::from_slice2(&golden.features);
+    assert_eq!(found.size(), expected.size());
+    let difference = (found - expected).abs().max().double_value(&[]);
+    assert!(difference <= 1e-4, "{difference} from {}", golden.made_by);
+}
