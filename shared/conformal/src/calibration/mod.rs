@@ -213,7 +213,9 @@ impl Calibration {
             }
         };
         let mean = prediction.mean();
-        let begun = self.groups[of_slice.clone()].partition_point(|group| group.group.from <= mean);
+        // A dozen at most: counting them all has no branch to guess wrong, which a search has.
+        let groups = &self.groups[of_slice.clone()];
+        let begun = groups.iter().filter(|group| group.group.from <= mean).count();
         (!of_slice.is_empty()).then(|| of_slice.start + begun.saturating_sub(1))
     }
 
