@@ -19,8 +19,8 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from imagenet import write_safetensors
 from packages import CACHE, say, sha256
+from weights import install
 
 PACKAGE = ("@vladmandic/human", "3.3.6")
 FILES = {
@@ -110,14 +110,7 @@ def main():
         return
     say(f"fetching {' '.join(PACKAGE)} with npm")
     graph, data = fetch()
-    tensors = convert(read_tensors(json.loads(graph), data))
-    HOME.parent.mkdir(parents=True, exist_ok=True)
-    fresh = HOME.with_suffix(".part")
-    write_safetensors(tensors, fresh)
-    found = sha256(fresh)
-    if found != EXPECTED:
-        sys.exit(f"the converted weights have the SHA-256 {found}, expected {EXPECTED}")
-    fresh.rename(HOME)
+    install(convert(read_tensors(json.loads(graph), data)), HOME, EXPECTED)
     say(f"face weights of MobileNetV1 are in {HOME}")
 
 

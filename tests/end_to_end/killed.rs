@@ -1,6 +1,6 @@
 //! A worker killed in the middle of a training costs time and nothing else.
 
-use agespan_client::proto::estimator::v1::TrainModelRequest;
+use agespan_client::proto::estimator::v1::{Backbone, TrainModelRequest};
 use agespan_client::proto::job::v1::{Job, JobState, WatchJobRequest};
 use agespan_tests::{Process, Sandbox, faces};
 
@@ -11,6 +11,7 @@ async fn train(server: &Process) -> Job {
         dataset: "datasets/faces".into(),
         epochs: 3,
         seed: 5,
+        backbone: Backbone::MobilenetV2.into(),
         ..Default::default()
     };
     server.client.estimator().train_model(request).await.unwrap().into_inner().job.unwrap()

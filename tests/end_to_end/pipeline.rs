@@ -21,10 +21,16 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     assert_eq!(imported[0]["sample_count"], 400);
 
     let train = ["train", "--dataset", "f", "--epochs", "1", "--max-samples", "64"];
-    let model = lines(&sandbox, &server, &train).await.remove(0);
+    let begin = [&train[..], &["--backbone", "mobilenet-v2"]].concat();
+    let first = lines(&sandbox, &server, &begin).await.remove(0);
+    assert_eq!(first["input_size"], 112);
+    let begun = first["name"].as_str().unwrap();
+    let go_on = [&train[..], &["--from", begun, "--input-size", "64"]].concat();
+    let model = lines(&sandbox, &server, &go_on).await.remove(0);
+    assert_eq!(model["input_size"], 64);
     assert_eq!((&model["shipped"], &model["dataset"]), (&Value::from(false), &imported[0]["name"]));
     let name = model["name"].as_str().unwrap();
-    assert_eq!(lines(&sandbox, &server, &["model", "list"]).await.len(), 2);
+    assert_eq!(lines(&sandbox, &server, &["model", "list"]).await.len(), 3);
 
     let calibrate = ["calibrate", "--dataset", "f", "--model", name];
     let calibration = lines(&sandbox, &server, &calibrate).await.remove(0);
@@ -72,7 +78,7 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
 
     let jobs = lines(&sandbox, &server, &["job", "list"]).await;
     let kinds: Vec<_> = jobs.iter().map(|job| job["kind"].as_str().unwrap()).collect();
-    assert_eq!(kinds, ["evaluate-estimator", "train-model", "import-dataset"]);
+    assert_eq!(kinds, ["evaluate-estimator", "train-model", "train-model", "import-dataset"]);
     assert!(jobs.iter().all(|job| job["state"] == "succeeded"));
 }
 

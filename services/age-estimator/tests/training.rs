@@ -13,6 +13,7 @@ fn spec() -> TrainSpec {
         epochs: 3,
         batch_size: 8,
         checkpoint_steps: 3,
+        average: 0.9,
         input: InputSpec { resize: 40, crop: 32, ..InputSpec::default() },
         ..TrainSpec::default()
     }
