@@ -109,7 +109,8 @@ async fn a_handler_that_ignores_the_shutdown_is_dropped() {
 
 #[tokio::test]
 async fn a_panic_is_a_retryable_failure() {
-    let fixture = start().await;
+    // Printing a backtrace can hold up a busy machine for longer than the usual lease of a test.
+    let fixture = start_with(|config| config.lease = Duration::from_secs(30)).await;
     let jobs = &fixture.jobs;
     let job = jobs.submit(KIND, b"", None).await.expect("submits");
     let handler = Answer(|context: &JobContext, _: &[u8]| match context.attempt() {
