@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use agespan_models::tch::{Device, Kind, Tensor, nn::VarStore, no_grad};
-use agespan_models::{MobileNetV2, weights};
+use agespan_models::{Backbone, MobileNetV2, weights};
 use agespan_tests::{repository, setting};
 use serde::Deserialize;
 
@@ -47,7 +47,7 @@ fn mobilenet_v2_gives_what_torchvisions_gives_on_the_same_weights() {
     let golden: Golden = serde_json::from_slice(&golden).unwrap();
     let store = VarStore::new(Device::Cpu);
     let network = MobileNetV2::new(&store.root());
-    let bytes = fs::read(Path::new(&folder).join("imagenet-mobilenet-v2.safetensors")).unwrap();
+    let bytes = fs::read(Path::new(&folder).join(Backbone::MobileNetV2.first_weights())).unwrap();
     weights::load_below(&store, "features.", &bytes).unwrap();
     assert_eq!(store.variables().len(), 52 * 5, "52 convolutions, each with four of its norm");
 

@@ -177,9 +177,9 @@ pub(crate) struct Train {
     /// A model to go on from, with smaller steps: a short finish on a larger input.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["backbone", "age_bins"])]
     pub(crate) from: Option<String>,
-    /// Side of the square that it sees, in pixels, 64 to 224.
-    #[arg(long, default_value_t = 112)]
-    pub(crate) input_size: u32,
+    /// Side of the square that it sees, in pixels, 64 to 224 [default: 112].
+    #[arg(long)]
+    pub(crate) input_size: Option<u32>,
     /// One-year age bins: 117 by default, 90 in the original study.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) age_bins: u32,

@@ -19,9 +19,6 @@ pub enum Backbone {
 }
 
 impl Backbone {
-    /// That of the model that comes with the program.
-    pub const SHIPPED: Self = Self::MobileNetV1;
-
     /// The input of `crop` pixels a side, out of `resize`, scaled as the first weights want it.
     pub fn input(self, resize: u32, crop: u32) -> InputSpec {
         let (mean, std) = match self {

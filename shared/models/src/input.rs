@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, Tensor};
 
+use crate::Backbone;
+
 /// The input of a model: part of the model, not of the code.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InputSpec {
@@ -17,9 +19,9 @@ pub struct InputSpec {
 }
 
 impl Default for InputSpec {
-    /// 112 out of 128 pixels, with the channel statistics of ImageNet.
+    /// 112 out of 128 pixels, scaled as the default backbone's first weights want it.
     fn default() -> Self {
-        Self { resize: 128, crop: 112, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+        Backbone::default().input(128, 112)
     }
 }
 

@@ -4,4 +4,4 @@ mod loaded;
 mod registry;
 
 pub use loaded::{LoadError, Loaded, Models};
-pub use registry::{Card, ModelError, Record, Registry};
+pub use registry::{Card, ModelError, Record, Registry, SHIPPED_BACKBONE};

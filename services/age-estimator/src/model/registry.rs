@@ -3,6 +3,7 @@
 //! `models/weights/{sha256}.safetensors` are the weights; `models/records/{id}.json` say what they
 //! are; `models/active.json` names the active one.
 
+use agespan_models::Backbone;
 use agespan_storage::{Artifact, Storage, StorageError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,8 @@ const ACTIVE: &str = "models/active.json";
 /// The model that comes with the program.
 const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../weights/model.safetensors");
 const SHIPPED_CARD: &[u8] = include_bytes!("../../weights/model.json");
+/// Its backbone, which trains where none is named.
+pub const SHIPPED_BACKBONE: Backbone = Backbone::MobileNetV1;
 
 /// What there is to know of a model beside its weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -171,4 +174,15 @@ impl Registry {
 
 fn path(id: &str) -> String {
     format!("{RECORDS}/{id}.json")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_card_is_read_and_is_of_the_backbone_that_trains_by_default() {
+        let card: Card = serde_json::from_slice(SHIPPED_CARD).unwrap();
+        assert_eq!(card.spec.net.backbone, SHIPPED_BACKBONE);
+    }
 }

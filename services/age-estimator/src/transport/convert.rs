@@ -11,7 +11,7 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use crate::engine::EngineError;
-use crate::model::{LoadError, ModelError, Record};
+use crate::model::{LoadError, ModelError, Record, SHIPPED_BACKBONE};
 use crate::training::TrainSpec;
 use crate::worker::TrainJob;
 use crate::{EstimateError, FaceEstimate};
@@ -121,7 +121,7 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
     }
 }
 
-/// What a request says of the network: as it is typed, or as the model to go on from has it.
+/// The network is as the request says, or that of the model to go on from.
 pub(super) fn train_job(
     request: &proto::TrainModelRequest,
     from: Option<&Record>,
@@ -135,7 +135,7 @@ pub(super) fn train_job(
     };
     let backbone = backbone(request.backbone)?;
     let mut spec = match from {
-        None => TrainSpec::recipe(backbone.unwrap_or(Backbone::SHIPPED), side),
+        None => TrainSpec::recipe(backbone.unwrap_or(SHIPPED_BACKBONE), side),
         Some(_) if backbone.is_some() || request.age_bins != 0 => {
             let message = "the model to go on from has a backbone and bins; leave them out";
             return refuse("from", "SHAPE_TWICE", message.to_owned());

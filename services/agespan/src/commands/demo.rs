@@ -112,7 +112,7 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         age_bins: 0,
         backbone: None,
         from: None,
-        input_size: 0,
+        input_size: None,
         activate: true,
     };
     let trained = train::train_model(session, &train).await?;

@@ -25,7 +25,7 @@ pub(crate) async fn train_model(session: &Session, train: &Train) -> Result<Stri
         max_samples: train.max_samples,
         age_bins: train.age_bins,
         backbone: backbone(train.backbone).into(),
-        input_size: train.input_size,
+        input_size: train.input_size.unwrap_or_default(),
         from: train.from.as_deref().map(|name| resource("models", name)).unwrap_or_default(),
         ..Default::default()
     };

@@ -40,14 +40,12 @@ fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Dra
     }
     let area = svg.into_drawing_area();
     let least = groups.iter().map(|group| group.coverage.lower).fold(nominal, f64::min);
+    let across = (0..groups.len() - 1).into_segmented();
     let mut chart = ChartBuilder::on(&area)
         .margin(8)
         .x_label_area_size(28)
         .y_label_area_size(52)
-        .build_cartesian_2d(
-        (0..groups.len() - 1).into_segmented(),
-        (least - 0.03).max(0.0)..1.0,
-    )?;
+        .build_cartesian_2d(across, (least - 0.03).max(0.0)..1.0)?;
     let name = |value: &SegmentValue<usize>| match value {
         SegmentValue::CenterOf(index) => {
             groups.get(*index).map(|group| group.name.clone()).unwrap_or_default()
