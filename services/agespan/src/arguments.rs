@@ -177,12 +177,21 @@ pub(crate) struct Train {
     /// A model to go on from, with smaller steps: a short finish on a larger input.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["backbone", "age_bins"])]
     pub(crate) from: Option<String>,
-    /// Side of the square that it sees, in pixels, 64 to 224 [default: 112].
+    /// Side of the square that it sees, in pixels, 64 to 224 [default: that of --from, or 112].
     #[arg(long)]
     pub(crate) input_size: Option<u32>,
     /// One-year age bins: 117 by default, 90 in the original study.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) age_bins: u32,
+    /// Models to learn from beside the labels: of their answers, the mean.
+    #[arg(long = "teacher", value_name = "MODEL", num_args = 1..)]
+    pub(crate) teachers: Vec<String>,
+    /// How much the teachers count beside the labels, up to 1 [default: 0.5].
+    #[arg(long, requires = "teachers")]
+    pub(crate) teacher_weight: Option<f64>,
+    /// Mix each face with another, in a share from Beta(ALPHA, ALPHA); 0 for no mixing.
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
+    pub(crate) mixup: f64,
     /// Answer requests with the model as soon as it is there.
     #[arg(long)]
     pub(crate) activate: bool,

@@ -113,6 +113,9 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         backbone: None,
         from: None,
         input_size: None,
+        teachers: Vec::new(),
+        teacher_weight: None,
+        mixup: 0.0,
         activate: true,
     };
     let trained = train::train_model(session, &train).await?;
