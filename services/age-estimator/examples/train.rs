@@ -14,11 +14,12 @@ use std::path::Path;
 use agespan_age_estimator::model::Card;
 use agespan_age_estimator::training::{Event, Face, Next, Start, Teacher, TrainSpec, train};
 use agespan_models::threads;
+use agespan_service::environment;
 use agespan_storage::ContentHash;
 use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
-    threads::wait_passively();
+    environment::begin_for_models();
     threads::set_count(std::thread::available_parallelism()?.get());
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [faces, spec, begin, out, teachers @ ..] = arguments.as_slice() else {

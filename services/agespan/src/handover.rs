@@ -4,13 +4,12 @@
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
+use agespan_service::environment;
 use anyhow::Error;
 
 const PROGRAM: &str = "agespan-system";
-const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 
 /// Comes back only with the reason why it did not work.
-#[expect(clippy::disallowed_methods, reason = "libgomp is configured by environment alone")]
 pub(crate) fn hand_over() -> Error {
     let here = match std::env::current_exe() {
         Ok(here) => here,
@@ -19,11 +18,7 @@ pub(crate) fn hand_over() -> Error {
     let program = here.with_file_name(PROGRAM);
     let mut command = Command::new(&program);
     command.args(std::env::args_os().skip(1));
-    // Threads of libgomp that spin while they wait would starve other processes, and it reads the
-    // variable only when it is loaded.
-    if std::env::var_os(WAIT_POLICY).is_none() {
-        command.env(WAIT_POLICY, "PASSIVE");
-    }
+    environment::for_models(&mut command);
     let advice = format!("cannot start {}, which belongs beside agespan", program.display());
     Error::new(command.exec()).context(advice)
 }

@@ -8,7 +8,7 @@
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
 //! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
-//! * [`threads`]: how many threads libtorch takes, and how they wait.
+//! * [`threads`]: how many threads libtorch takes.
 //!
 //! Tensors stay on the thread that made them: a model has one owner.
 
