@@ -23,7 +23,11 @@ fn faces(count: usize) -> Vec<Face> {
     let side = spec().input.image_bytes();
     let face = |index: usize| {
         let age = (index * 37 % 100) as u32;
-        Face { pixels: vec![(age * 2) as u8 + 20; side], age, female: index.is_multiple_of(2) }
+        Face {
+            pixels: vec![(age * 2) as u8 + 20; side],
+            age: age.into(),
+            female: Some(index.is_multiple_of(2)),
+        }
     };
     (0..count).map(face).collect()
 }

@@ -6,10 +6,11 @@
 //! * [`Validation`]: the figures of an epoch.
 //!
 //! Inside: the learning rate (`schedule`), random changes of a face (`augment`), tensors of a step
-//! (`batch`), the file of an interrupted run (`checkpoint`).
+//! (`batch`), faces of which less is known (`censored`), the file of an interrupted run (`checkpoint`).
 
 mod augment;
 mod batch;
+mod censored;
 mod checkpoint;
 mod faces;
 mod schedule;
@@ -18,7 +19,7 @@ mod trainer;
 mod validate;
 
 pub use checkpoint::CheckpointError;
-pub use faces::Face;
+pub use faces::{AgeLabel, Face};
 pub use spec::{Augmentation, Rebalance, TrainSpec};
 pub use trainer::{Event, Next, Start, TrainError, Trained, train};
 pub use validate::Validation;

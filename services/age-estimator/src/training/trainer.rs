@@ -328,6 +328,9 @@ fn shared(variables: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
 /// KL of the label distributions, plus the error of the expectation, plus the gender's cross
 /// entropy with smoothed labels, each gender weighing the same in the batch.
 fn loss(spec: &TrainSpec, targets: &Tensor, output: &AgeOutput, batch: &Batch) -> Tensor {
+    if let Some(unknown) = &batch.unknown {
+        return unknown.loss(spec, targets, output, batch);
+    }
     let target = targets.index_select(0, &batch.ages);
     let kl = label_distribution::kl_loss(&target, &output.age_logits);
     let expectation = label_distribution::expectation(&output.age_distribution());

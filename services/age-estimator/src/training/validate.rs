@@ -11,7 +11,7 @@ use super::spec::TrainSpec;
 /// The figures of an epoch.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// Mean absolute error in years.
+    /// Mean absolute error in years; where a label is a range, the distance to it.
     pub mae: f64,
     /// Share of faces whose error is at most five years.
     pub within_five: f64,
@@ -30,8 +30,8 @@ pub(super) fn validate(net: &AgeNet, spec: &TrainSpec, faces: &[Face]) -> Valida
         let ages = numbers(&label_distribution::expectation(&answer.distribution));
         let females = numbers(&answer.probability_female);
         for ((face, age), female) in chunk.iter().zip(ages).zip(females) {
-            errors.push((age - f64::from(face.age)).abs());
-            genders.push((female, face.female));
+            errors.push(face.age.distance(age));
+            genders.extend(face.female.map(|truth| (female, truth)));
         }
     }
     let count = errors.len() as f64;
