@@ -1,9 +1,10 @@
 """Times an import against a Pillow and NumPy script: dataset.py AGESPAN [ARCHIVE]
 
-The script decodes every image of the zip, hashes its pixels and resizes it, and does no more. The
-import does that and also checks, groups, splits, packs and stores. Both in this run, on the same
-cores: the script as a loop, and as the same loop in a process for each core. Without an archive
-the images are made here, of the kind that UTKFace's are: JPEGs of 200 pixels a side.
+The script decodes every image of the zip, hashes its pixels and resizes it to the nine pixels a
+side that near duplicates are told by, and does no more. The import does that and also checks,
+groups, splits, packs and stores. Both in this run, on the same cores: the script as a loop, and as
+the same loop in a process for each core. Without an archive the images are made here, of the kind
+that UTKFace's are: JPEGs of 200 pixels a side.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ import zipfile
 import numpy
 from PIL import Image
 
-ROUNDS, MADE, SIDE = 3, 6000, 112
+ROUNDS, MADE, SIDE = 3, 6000, 9
 
 
 def make(path):

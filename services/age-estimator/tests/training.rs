@@ -4,7 +4,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use agespan_age_estimator::training::{
-    Event, Face, Next, Start, TrainError, TrainSpec, Trained, train,
+    AgeLabel, Event, Face, Next, Start, TrainError, TrainSpec, Trained, train,
 };
 use agespan_models::InputSpec;
 
@@ -79,6 +79,32 @@ fn the_loss_falls_on_faces_that_can_be_learned() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
     assert!(last < 0.9 * first, "from {first} to {last}");
+}
+
+#[test]
+fn ranges_and_unknown_genders_are_learned_from() {
+    let _alone = alone();
+    let spec = TrainSpec { epochs: 12, head_epochs: 0, patience: 12, ..spec() };
+    let mut faces = faces(48);
+    for (index, face) in faces.iter_mut().enumerate() {
+        let age = face.age.middle();
+        if index % 3 > 0 {
+            face.age = AgeLabel::Range(age / 10 * 10, age / 10 * 10 + 9);
+        }
+        face.female = face.female.filter(|_| index % 4 > 0);
+    }
+    let mut losses = Vec::new();
+    let trained = train(&spec, &faces[..32], &faces[32..], Start::Nothing, &mut |event| {
+        if let Event::Step { loss, .. } = event {
+            losses.push(loss);
+        }
+        Next::GoOn
+    })
+    .unwrap();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
+    assert!(last < 0.9 * first, "from {first} to {last}");
+    assert!(trained.best.mae.is_finite());
 }
 
 #[test]
