@@ -18,10 +18,11 @@ build: setup ## Build the programs
 demo: build ## Ages of faces; DATA=utkface.zip runs the whole pipeline, FULL=1 trains for real, PHOTO=file your own
 	@$(programs)/agespan demo --first-weights $(cache)/weights $(if $(DATA),--data $(DATA)) $(if $(FULL),--full) $(if $(PHOTO),--photo $(PHOTO))
 
-bench: build ## Speed against the peers, in one run
+bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports that
 	@test -d $(cache)/peers || python3 -m venv $(cache)/peers
 	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
+	@$(cache)/peers/bin/python tests/bench/dataset.py $(programs)/agespan $(DATA)
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin

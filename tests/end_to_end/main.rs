@@ -6,6 +6,7 @@ mod age_check;
 mod bad_input;
 mod calibrator_away;
 mod collector;
+mod data_sets;
 mod killed;
 mod own_predictor;
 mod pipeline;

@@ -95,7 +95,7 @@ fn read(folder: &Path, spec: &TrainSpec) -> Result<Vec<Face>> {
         .map(|path| {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let mut fields = name.split('_');
-            let age = fields.next().unwrap_or_default().parse()?;
+            let age: u32 = fields.next().unwrap_or_default().parse()?;
             let female = fields.next() == Some("1");
             Ok(Face::decode(&fs::read(path)?, age, female, &spec.input)?)
         })

@@ -201,6 +201,7 @@ impl Trainer {
         trained.map_err(|error| match error {
             TrainError::Stopped => stopped(),
             TrainError::TooFew { .. } => JobFailure::permanent("TOO_FEW_FACES", chain(&error)),
+            TrainError::Mixing => JobFailure::permanent("MIXING", chain(&error)),
             TrainError::Diverged { .. } => JobFailure::permanent("DIVERGED", chain(&error)),
             other => JobFailure::permanent("TRAINING", chain(&other)),
         })

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use agespan_age_estimator::engine::Shape;
 use agespan_age_estimator::training::{
-    Distillation, Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained, train,
+    AgeLabel, Distillation, Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained,
+    train,
 };
 use agespan_models::InputSpec;
 
@@ -24,7 +25,11 @@ fn faces(count: usize) -> Vec<Face> {
     let side = spec().input.image_bytes();
     let face = |index: usize| {
         let age = (index * 37 % 100) as u32;
-        Face { pixels: vec![(age * 2) as u8 + 20; side], age, female: index.is_multiple_of(2) }
+        Face {
+            pixels: vec![(age * 2) as u8 + 20; side],
+            age: age.into(),
+            female: Some(index.is_multiple_of(2)),
+        }
     };
     (0..count).map(face).collect()
 }
@@ -76,6 +81,37 @@ fn the_loss_falls_on_faces_that_can_be_learned() {
     let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
     let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
     assert!(last < 0.9 * first, "from {first} to {last}");
+}
+
+#[test]
+fn ranges_and_unknown_genders_are_learned_from() {
+    let _alone = alone();
+    let spec = TrainSpec { epochs: 12, head_epochs: 0, patience: 12, ..spec() };
+    let mut faces = faces(48);
+    for (index, face) in faces.iter_mut().enumerate() {
+        let age = face.age.middle();
+        if index % 3 > 0 {
+            face.age = AgeLabel::Range(age / 10 * 10, age / 10 * 10 + 9);
+        }
+        face.female = face.female.filter(|_| index % 4 > 0);
+    }
+    let mut losses = Vec::new();
+    let trained = train(&spec, &faces[..32], &faces[32..], Start::Nothing, &[], &mut |event| {
+        if let Event::Step { loss, .. } = event {
+            losses.push(loss);
+        }
+        Next::GoOn
+    })
+    .unwrap();
+    let mean = |losses: &[f64]| losses.iter().sum::<f64>() / losses.len() as f64;
+    let (first, last) = (mean(&losses[..4]), mean(&losses[losses.len() - 4..]));
+    assert!(last < 0.9 * first, "from {first} to {last}");
+    assert!(trained.best.mae.is_finite());
+    // What is not known cannot be mixed.
+    let mixed = TrainSpec { mixup: 0.4, ..spec };
+    let refused =
+        train(&mixed, &faces[..32], &faces[32..], Start::Nothing, &[], &mut |_| Next::GoOn);
+    assert!(matches!(refused, Err(TrainError::Mixing)));
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! Which files are fit for use, and why the others are not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use agespan_imaging::{self as imaging, Limits, RgbImage};
+use agespan_imaging::{self as imaging, ImagingError, Limits, RgbImage};
 use agespan_storage::ContentHash;
 
 use crate::label::Label;
+use crate::layout::{Annotation, Claim, Crop, FaceBox, Fault, Layout, Reading};
 use crate::source::{Content, InputFile};
-use crate::utkface::{self, Name};
 
 /// Why a file is kept out of the dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,20 +19,27 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    fn new(reason: &str, detail: impl ToString) -> Self {
+    pub(crate) fn new(reason: &str, detail: impl ToString) -> Self {
         Self { reason: reason.to_owned(), detail: detail.to_string() }
     }
 }
 
-/// What is known about one file after it was looked at.
+/// What is known about one face, or one file without any, after it was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Examined {
-    /// Its path inside the source.
+    /// The place of its file in the source's order.
+    pub number: usize,
+    /// Its file's path inside the source; where it is cut out of a photo, with the box of the face
+    /// as a media fragment: `photo.jpg#xywh=10,20,80,90`.
     pub path: String,
-    /// The label and timestamp in its name, when they can be read.
-    pub name: Option<Name>,
-    /// The hash of its bytes, when they can be read.
+    /// What the data set says of it, when that can be read.
+    pub annotation: Option<Annotation>,
+    /// The line of a label table that says so.
+    pub claim: Option<Claim>,
+    /// The hash of its file's bytes, when they can be read.
     pub file_hash: Option<ContentHash>,
+    /// What is kept of the photo, if not all of it.
+    pub crop: Option<Crop>,
     /// What identifies its pixels, when they can be decoded.
     pub pixels: Option<Pixels>,
     /// Why it is kept out, if it is.
@@ -49,10 +56,8 @@ pub struct Pixels {
     pub look: Option<u64>,
 }
 
-/// Looks at one file on its own. The name's fault comes first: without a label the best image is
-/// of no use.
-pub fn examine(file: InputFile, limits: &Limits) -> Examined {
-    let name = utkface::parse(&file.path);
+/// Looks at one file on its own: at each of its faces.
+pub fn examine(number: usize, file: InputFile, layout: &Layout, limits: &Limits) -> Vec<Examined> {
     let (file_hash, image) = match &file.content {
         Content::Bytes(bytes) => (
             Some(ContentHash::of(bytes)),
@@ -61,12 +66,52 @@ pub fn examine(file: InputFile, limits: &Limits) -> Examined {
         Content::TooLarge => (None, Err(too_large(limits))),
         Content::Unreadable(why) => (None, Err(Quarantine::new("UNREADABLE", why))),
     };
-    let pixels = image.as_ref().ok().map(identify);
-    let quarantine = match &name {
-        Err(fault) => Some(Quarantine::new(fault.reason(), fault)),
-        Ok(_) => image.err(),
+    let seen = |reading: Reading| {
+        let Reading { annotation, claim } = reading;
+        let face = annotation.as_ref().ok().and_then(|annotation| annotation.face);
+        let path = face.map_or_else(|| file.path.clone(), |face| format!("{}#{face}", file.path));
+        let crop = match (&image, face) {
+            (Ok(image), Some(face)) => face.crop(image.width(), image.height()),
+            _ => None,
+        };
+        let pixels = match (&image, face) {
+            (Ok(image), None) => Ok(identify(image)),
+            (Ok(image), Some(face)) => look_at_face(image, crop, face, limits),
+            (Err(quarantine), _) => Err(quarantine.clone()),
+        };
+        // The label's fault comes first: without a label the best image is of no use.
+        let quarantine = match &annotation {
+            Err(fault) => Some(Quarantine::new(fault.reason(), fault)),
+            Ok(_) => pixels.as_ref().err().cloned(),
+        };
+        let (annotation, pixels) = (annotation.ok(), pixels.ok());
+        Examined { number, path, annotation, claim, file_hash, crop, pixels, quarantine }
     };
-    Examined { path: file.path, name: name.ok(), file_hash, pixels, quarantine }
+    layout.read(&file.path).into_iter().map(seen).collect()
+}
+
+/// The pixels that will come back: those of the cut face after it was written as a file.
+fn look_at_face(
+    image: &RgbImage,
+    crop: Option<Crop>,
+    face: FaceBox,
+    limits: &Limits,
+) -> Result<Pixels, Quarantine> {
+    let outside = Fault::FaceBox(face.to_string());
+    let crop = crop.ok_or_else(|| Quarantine::new(outside.reason(), outside))?;
+    let kept = cut(image, crop).and_then(|bytes| imaging::decode(&bytes, limits));
+    kept.map(|face| identify(&face)).map_err(|e| Quarantine::new(e.reason(), e))
+}
+
+/// A part of an image as a file of its own.
+///
+/// # Errors
+/// When the part is empty.
+pub(crate) fn cut(image: &RgbImage, crop: Crop) -> Result<Vec<u8>, ImagingError> {
+    const QUALITY: u8 = 95;
+    let Crop { left, top, width, height } = crop;
+    let part = RgbImage::from_fn(width, height, |x, y| *image.get_pixel(left + x, top + y));
+    imaging::encode_jpeg(&part, QUALITY)
 }
 
 fn too_large(limits: &Limits) -> Quarantine {
@@ -105,12 +150,12 @@ pub fn remove_duplicates(files: &mut [Examined]) {
 
 fn resolve(files: &mut [Examined], indices: &[usize]) {
     let labels: Vec<Label> =
-        indices.iter().filter_map(|i| files[*i].name.as_ref().map(|name| name.label)).collect();
+        indices.iter().filter_map(|i| files[*i].annotation.as_ref().map(|a| a.label)).collect();
     let first = files[indices[0]].path.clone();
-    if let Some(ages) = contradiction(&labels, |label| label.age.to_string()) {
+    if let Some(ages) = contradiction(&labels, |label| Some(label.age.to_string())) {
         let detail = format!("the same pixels are labelled with ages {ages}");
         quarantine(files, indices, "CONTRADICTING_AGES", &detail);
-    } else if let Some(genders) = contradiction(&labels, |label| label.gender.to_string()) {
+    } else if let Some(genders) = contradiction(&labels, |l| Some(l.gender?.to_string())) {
         let detail = format!("the same pixels are labelled {genders}");
         quarantine(files, indices, "CONTRADICTING_GENDERS", &detail);
     } else {
@@ -120,12 +165,34 @@ fn resolve(files: &mut [Examined], indices: &[usize]) {
 }
 
 /// The different values, if there is more than one.
-fn contradiction(labels: &[Label], value: impl Fn(&Label) -> String) -> Option<String> {
+fn contradiction(labels: &[Label], value: impl Fn(&Label) -> Option<String>) -> Option<String> {
     let mut labels = labels.to_vec();
     labels.sort_unstable();
-    let mut values: Vec<String> = labels.iter().map(value).collect();
+    let mut values: Vec<String> = labels.iter().filter_map(value).collect();
     values.dedup();
     (values.len() > 1).then(|| values.join(" and "))
+}
+
+/// Looks at all files that claim one line of a label table: it speaks of one. That is the one with
+/// the lowest rank; where several have it, any could be meant, and none is kept.
+pub fn settle(files: &mut [Examined]) {
+    let mut claims: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (index, file) in files.iter().enumerate().filter(|(_, file)| file.quarantine.is_none()) {
+        if let Some(claim) = file.claim {
+            claims.entry(claim.line).or_default().push(index);
+        }
+    }
+    for mut indices in claims.into_values().filter(|indices| indices.len() > 1) {
+        let rank = |index: &usize| files[*index].claim.map(|claim| claim.rank);
+        indices.sort_by_key(rank);
+        let first = files[indices[0]].path.clone();
+        if rank(&indices[0]) == rank(&indices[1]) {
+            let detail = format!("{first} and others end like the path of one line of a table");
+            quarantine(files, &indices, "AMBIGUOUS_LABEL", &detail);
+        } else {
+            quarantine(files, &indices[1..], "SUPERSEDED", &format!("{first} is used instead"));
+        }
+    }
 }
 
 fn quarantine(files: &mut [Examined], indices: &[usize], reason: &str, detail: &str) {
@@ -137,7 +204,6 @@ fn quarantine(files: &mut [Examined], indices: &[usize], reason: &str, detail: &
 #[cfg(test)]
 mod tests {
     use super::*;
-
     fn noise(seed: u32, side: u32) -> RgbImage {
         let mut state = seed;
         let blocks: Vec<u8> = (0..100)
@@ -154,7 +220,7 @@ mod tests {
     fn file(path: &str, image: &RgbImage) -> Examined {
         let png = imaging::encode_png(image).unwrap();
         let file = InputFile { path: path.into(), content: Content::Bytes(png) };
-        examine(file, &Limits::default())
+        examine(0, file, &Layout::default(), &Limits::default()).remove(0)
     }
 
     fn reasons(files: &mut [Examined]) -> Vec<&str> {

@@ -9,23 +9,25 @@
 //! is killed leaves at most some shards without a name, which the next attempt finds and reuses.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use agespan_imaging::Limits;
 use agespan_storage::{Storage, StorageError};
 use tokio::runtime::Handle;
 
-use crate::clean::{self, Examined};
+use crate::clean::{self, Examined, Quarantine};
+use crate::cluster::{self, Clusters, Face};
 use crate::label::Split;
+use crate::layout::{Format, Layout};
 use crate::manifest::{self, Row};
 use crate::record::{self, DatasetRecord, RecordError, SplitRecord};
 use crate::source::{Source, SourceLimits};
-use crate::split::{self, Face, Fractions};
+use crate::split::{self, Fractions};
 
 mod error;
 mod examine;
 mod packing;
-mod shard;
+pub(crate) mod shard;
 
 pub use error::ImportError;
 use packing::Packing;
@@ -33,6 +35,11 @@ use packing::Packing;
 /// How an import is done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ImportOptions {
+    /// How the source is laid out. Default UTKFace.
+    pub format: Format,
+    /// Label tables to be read instead of those that the source is searched for: paths inside the
+    /// source, or files of this machine. Default none.
+    pub tables: Vec<PathBuf>,
     /// Decides which face goes to which part. Default 0.
     pub seed: u64,
     /// The parts' shares. Default 0.70, 0.08, 0.11, 0.11.
@@ -50,6 +57,8 @@ pub struct ImportOptions {
 impl Default for ImportOptions {
     fn default() -> Self {
         Self {
+            format: Format::default(),
+            tables: Vec::new(),
             seed: 0,
             fractions: Fractions::default(),
             limits: Limits::default(),
@@ -106,42 +115,56 @@ pub fn import(
         max_files: options.max_files,
     };
     let source = Source::open(source, limits)?;
-    let mut files = examine::all(&source, options, &mut watch)?;
+    let layout = Layout::open(&options.format, &source, &options.tables)?;
+    let mut files = examine::all(&source, &layout, options, &mut watch)?;
+    clean::settle(&mut files);
     clean::remove_duplicates(&mut files);
-    let splits = deal(&files, options);
+    let (splits, clusters) = deal(&files, options);
     refuse_nothing(&files, &splits)?;
     let rows = files.iter().zip(&splits).map(|(file, split)| to_row(file, *split)).collect();
-    let mut packing = Packing { storage, runtime, rows, shards: Vec::new() };
-    packing.run(&source, &files, &mut watch)?;
-    let record = describe(name, options, packing, &mut watch)?;
+    let limits = &options.limits;
+    let mut packing = Packing { storage, runtime, limits, rows, shards: Vec::new() };
+    packing.run(&source, &layout, &files, &mut watch)?;
+    packing.rows.extend(missing(&layout, &files));
+    let record = describe(name, options, packing, &clusters, &mut watch)?;
     match runtime.block_on(storage.create_json(&record::path(name)?, &record)) {
         Err(StorageError::AlreadyExists { .. }) => Err(ImportError::AlreadyExists(name.to_owned())),
         created => Ok(created.map(|()| record)?),
     }
 }
 
-/// The part of each good file.
-fn deal(files: &[Examined], options: &ImportOptions) -> Vec<Option<Split>> {
+/// The part of each good file, and which of them belong together.
+fn deal(files: &[Examined], options: &ImportOptions) -> (Vec<Option<Split>>, Clusters) {
     let good: Vec<(usize, Face<'_>)> =
         files.iter().enumerate().filter_map(|(i, file)| Some((i, face(file)?))).collect();
     let faces: Vec<Face<'_>> = good.iter().map(|(_, face)| *face).collect();
+    let groups = cluster::groups(&faces);
     let mut splits = vec![None; files.len()];
     for ((index, _), split) in
-        good.iter().zip(split::assign(&faces, &options.fractions, options.seed))
+        good.iter().zip(split::assign(&faces, &groups, &options.fractions, options.seed))
     {
         splits[*index] = Some(split);
     }
-    splits
+    (splits, Clusters::of(&faces, &groups))
 }
 
 fn face(file: &Examined) -> Option<Face<'_>> {
-    let (name, pixels) = (file.name.as_ref()?, file.pixels?);
+    let (annotation, pixels) = (file.annotation.as_ref()?, file.pixels?);
     file.quarantine.is_none().then_some(Face {
         path: &file.path,
-        label: name.label,
-        timestamp: &name.timestamp,
+        label: annotation.label,
+        timestamp: annotation.timestamp.as_deref(),
+        subject: annotation.subject.as_deref(),
         look: pixels.look,
     })
+}
+
+/// What label tables speak of and the source does not hold.
+fn missing(layout: &Layout, files: &[Examined]) -> Vec<Row> {
+    let claims = files.iter().filter_map(|file| file.claim);
+    let why = || Quarantine::new("MISSING_FILE", "a label table names it; it is not in the source");
+    let row = |(path, label)| Row { label, quarantine: Some(why()), ..Row::of(path) };
+    layout.unclaimed(claims).into_iter().map(row).collect()
 }
 
 fn refuse_nothing(files: &[Examined], splits: &[Option<Split>]) -> Result<(), ImportError> {
@@ -160,14 +183,15 @@ pub(crate) fn count<'a>(reasons: impl Iterator<Item = &'a str>) -> BTreeMap<Stri
 }
 
 fn to_row(file: &Examined, split: Option<Split>) -> Row {
+    let annotation = file.annotation.as_ref();
     Row {
-        path: file.path.clone(),
-        label: file.name.as_ref().map(|name| name.label),
-        timestamp: file.name.as_ref().map(|name| name.timestamp.clone()),
+        label: annotation.map(|annotation| annotation.label),
+        timestamp: annotation.and_then(|annotation| annotation.timestamp.clone()),
+        subject: annotation.and_then(|annotation| annotation.subject.clone()),
         pixel_hash: file.pixels.map(|pixels| pixels.hash),
         split,
         quarantine: file.quarantine.clone(),
-        place: None,
+        ..Row::of(file.path.clone())
     }
 }
 
@@ -176,20 +200,27 @@ fn describe(
     name: &str,
     options: &ImportOptions,
     packing: Packing<'_>,
+    clusters: &Clusters,
     watch: &mut Watch<'_>,
 ) -> Result<DatasetRecord, ImportError> {
-    let Packing { storage, runtime, mut rows, shards } = packing;
+    let Packing { storage, runtime, mut rows, shards, .. } = packing;
     let total = rows.len() as u64;
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     watch.step(total, Some(total), "writing the manifest")?;
     let bytes = manifest::write(&rows)?;
     let manifest =
         runtime.block_on(storage.put_artifact("datasets/manifests", "parquet", bytes))?;
+    let clusters = runtime.block_on(storage.put_artifact(
+        "datasets/clusters",
+        "parquet",
+        cluster::table::write(clusters)?,
+    ))?;
     let reasons = rows.iter().filter_map(|row| row.quarantine.as_ref());
     Ok(DatasetRecord {
         name: name.to_owned(),
         content_hash: manifest.hash,
         manifest,
+        clusters: Some(clusters),
         shards,
         created: jiff::Timestamp::now().to_string(),
         seed: options.seed,

@@ -11,20 +11,60 @@ use thiserror::Error;
 pub const MAX_AGE: u8 = 116;
 
 /// What a label says about a face.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
-    /// Age in completed years, 0 to [`MAX_AGE`].
-    pub age: u8,
+    /// How old.
+    pub age: Age,
     /// Gender as annotated: a binary choice made by the dataset's authors, not by the person.
-    pub gender: Gender,
+    /// `None` where they made none.
+    pub gender: Option<Gender>,
     /// Race as annotated, by the same authors.
-    pub race: Race,
+    pub race: Option<Race>,
 }
 
-impl Label {
-    /// The first year of the age's decade: 0, 10, …, 110.
-    pub fn decade(&self) -> u8 {
-        self.age / 10 * 10
+/// An age label in completed years, 0 to [`MAX_AGE`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Age {
+    /// This age.
+    Exact(u8),
+    /// Some age from the first to the second, both included. A label that is open-ended, such as
+    /// "more than 70", ends at [`MAX_AGE`].
+    Range(u8, u8),
+}
+
+impl Age {
+    /// The first year of its decade: 0, 10, …, 110. A range counts where its middle lies, an
+    /// open-ended one where it begins: the middle of "more than 70" would be 93.
+    pub fn decade(self) -> u8 {
+        match self {
+            Self::Exact(age) | Self::Range(age, MAX_AGE) => age / 10 * 10,
+            Self::Range(lower, upper) => u8::midpoint(lower, upper) / 10 * 10,
+        }
+    }
+
+    /// The age, if it is known to the year.
+    pub fn exact(self) -> Option<u8> {
+        match self {
+            Self::Exact(age) => Some(age),
+            Self::Range(..) => None,
+        }
+    }
+
+    /// The first and last age, if they are not one.
+    pub fn range(self) -> Option<(u8, u8)> {
+        match self {
+            Self::Exact(_) => None,
+            Self::Range(lower, upper) => Some((lower, upper)),
+        }
+    }
+}
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(age) => write!(f, "{age}"),
+            Self::Range(lower, upper) => write!(f, "{lower}-{upper}"),
+        }
     }
 }
 
@@ -79,28 +119,37 @@ macro_rules! named {
 }
 
 named! {
-    /// The two genders that UTKFace annotates.
+    /// The two genders that data sets annotate.
     Gender {
-        /// Code 0.
+        /// Code 0 in UTKFace.
         Male = "male",
-        /// Code 1.
+        /// Code 1 in UTKFace.
         Female = "female",
     }
 }
 
 named! {
-    /// The five races that UTKFace annotates.
+    /// The races that data sets annotate. No two of them divide people alike: UTKFace has the
+    /// first five, FairFace has White, Black, Indian and the last four.
     Race {
-        /// Code 0.
+        /// Code 0 in UTKFace.
         White = "white",
-        /// Code 1.
+        /// Code 1 in UTKFace.
         Black = "black",
-        /// Code 2.
+        /// Code 2 in UTKFace.
         Asian = "asian",
-        /// Code 3.
+        /// Code 3 in UTKFace.
         Indian = "indian",
-        /// Code 4: everyone else, such as Hispanic, Latino and Middle Eastern.
+        /// Code 4 in UTKFace: everyone else, such as Hispanic, Latino and Middle Eastern.
         Others = "others",
+        /// Of FairFace.
+        EastAsian = "east-asian",
+        /// Of FairFace.
+        SoutheastAsian = "southeast-asian",
+        /// Of FairFace.
+        MiddleEastern = "middle-eastern",
+        /// Of FairFace.
+        LatinoHispanic = "latino-hispanic",
     }
 }
 
@@ -128,12 +177,19 @@ mod tests {
             assert_eq!(race.to_string().parse(), Ok(*race));
         }
         let error = "martian".parse::<Race>().unwrap_err().to_string();
-        assert_eq!(error, "\"martian\" is no Race: use one of white, black, asian, indian, others");
+        assert!(error.starts_with("\"martian\" is no Race: use one of white, black, "), "{error}");
     }
 
     #[test]
     fn decades() {
-        let label = |age| Label { age, gender: Gender::Male, race: Race::White };
-        assert_eq!([0, 9, 10, 116].map(|age| label(age).decade()), [0, 0, 10, 110]);
+        assert_eq!([0, 9, 10, 116].map(|age| Age::Exact(age).decade()), [0, 0, 10, 110]);
+        let ranges = [(3, 9), (10, 19), (25, 32), (70, MAX_AGE)];
+        assert_eq!(ranges.map(|(a, b)| Age::Range(a, b).decade()), [0, 10, 20, 70]);
+    }
+
+    #[test]
+    fn ages_are_written_as_people_do() {
+        assert_eq!(Age::Exact(7).to_string(), "7");
+        assert_eq!(Age::Range(20, 29).to_string(), "20-29");
     }
 }

@@ -4,15 +4,16 @@
 //! The way of an import ([`import`]):
 //!
 //! 1. [`source`] streams the files of a directory, zip or tar, one at a time;
-//! 2. [`utkface`] reads the label from each file's name;
+//! 2. [`layout`] reads labels from file names or tables, as each data set writes them;
 //! 3. [`clean`] decodes every image under limits, and quarantines what is faulty, duplicate or
 //!    contradictory, each file with its reason;
-//! 4. [`split`] deals the remaining faces into four parts;
+//! 4. [`cluster`] finds what belongs together, and [`split`] deals it into four parts;
 //! 5. the import then packs their original bytes into tar shards, one part per shard;
 //! 6. [`manifest`] lists every input file in one Parquet table;
 //! 7. [`record`] makes the dataset visible under its name, as the last step.
 //!
-//! What is there is read through [`samples`] (rows and images) and [`statistics`] (counts).
+//! What is there is read through [`samples`] (rows and images), [`prepare`] (images of one size) and
+//! [`statistics`] (counts).
 //!
 //! Around it:
 //!
@@ -22,16 +23,19 @@
 //! * [`assemble`] makes a component of it all, for this crate's binary or another host.
 
 pub mod clean;
+pub mod cluster;
+mod columnar;
 pub mod import;
 pub mod label;
+pub mod layout;
 pub mod manifest;
+pub mod prepare;
 pub mod record;
 pub mod samples;
 pub mod source;
 pub mod split;
 pub mod statistics;
 pub mod transport;
-pub mod utkface;
 pub mod worker;
 
 use agespan_service::{Component, Platform};

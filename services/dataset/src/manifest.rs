@@ -4,34 +4,27 @@
 //! pandas or polars without this code. Rows are sorted by path.
 
 use std::error::Error;
-use std::sync::Arc;
 
 use agespan_storage::ContentHash;
-use arrow_array::builder::{StringBuilder, UInt8Builder, UInt64Builder};
-use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt8Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use parquet::basic::Compression;
-use parquet::file::properties::WriterProperties;
 use thiserror::Error;
 
 use crate::clean::Quarantine;
-use crate::label::{Label, Split};
+use crate::columnar::{self, Attempt, Column, Table, numbers, small, texts};
+use crate::label::{Age, Label, Split};
 
-/// One file of the source. A good one has a label, a split and a place; a quarantined one has the
+/// One face of the source, or one file without any. A good one has a label, a split and a place; a quarantined one has the
 /// reason, and whatever else could be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Path inside the source.
+    /// Path inside the source; see [`crate::clean::Examined::path`] for faces cut out of photos.
     pub path: String,
-    /// What the name says.
+    /// What the data set says.
     pub label: Option<Label>,
     /// When the picture was collected, in digits.
     pub timestamp: Option<String>,
+    /// Who it is, where the data set says so.
+    pub subject: Option<String>,
     /// SHA-256 of shape and samples.
     pub pixel_hash: Option<ContentHash>,
     /// The part the face belongs to.
@@ -53,6 +46,22 @@ pub struct Place {
     pub length: u64,
 }
 
+impl Row {
+    /// A row of which nothing is known but its path.
+    pub fn of(path: String) -> Self {
+        Self {
+            path,
+            label: None,
+            timestamp: None,
+            subject: None,
+            pixel_hash: None,
+            split: None,
+            quarantine: None,
+            place: None,
+        }
+    }
+}
+
 /// The table cannot be written or read.
 #[derive(Debug, Error)]
 #[error("the manifest cannot be {action}: import the dataset again")]
@@ -61,32 +70,22 @@ pub struct ManifestError {
     source: Box<dyn Error + Send + Sync>,
 }
 
-/// Columns whose numbers fit a byte.
-const BYTES: [&str; 1] = ["age"];
-/// Columns of whole numbers.
-const NUMBERS: [&str; 2] = ["offset", "length"];
-/// All columns, in their order.
-const COLUMNS: [&str; 12] = [
-    "path",
-    "age",
-    "gender",
-    "race",
-    "timestamp",
-    "pixel_hash",
-    "split",
-    "quarantine_reason",
-    "quarantine_detail",
-    "shard",
-    "offset",
-    "length",
-];
+impl ManifestError {
+    pub(crate) fn written(source: Box<dyn Error + Send + Sync>) -> Self {
+        Self { action: "written", source }
+    }
+
+    pub(crate) fn read(source: Box<dyn Error + Send + Sync>) -> Self {
+        Self { action: "read", source }
+    }
+}
 
 /// Writes the table. The same rows always give the same bytes.
 ///
 /// # Errors
 /// [`ManifestError`], which would be a fault of this code.
 pub fn write(rows: &[Row]) -> Result<Bytes, ManifestError> {
-    encode(rows).map_err(|source| ManifestError { action: "written", source })
+    columnar::write(columns(rows)).map_err(ManifestError::written)
 }
 
 /// Reads the table.
@@ -94,135 +93,84 @@ pub fn write(rows: &[Row]) -> Result<Bytes, ManifestError> {
 /// # Errors
 /// [`ManifestError`] when it is no Parquet, or lacks columns, or holds unknown names.
 pub fn read(bytes: Bytes) -> Result<Vec<Row>, ManifestError> {
-    decode(bytes).map_err(|source| ManifestError { action: "read", source })
+    columnar::read(bytes, row).map_err(ManifestError::read)
 }
 
-type Attempt<T> = Result<T, Box<dyn Error + Send + Sync>>;
-
-fn encode(rows: &[Row]) -> Attempt<Bytes> {
-    let fields: Vec<Field> = COLUMNS.iter().map(|name| field(name)).collect();
-    let schema = Arc::new(Schema::new(fields));
-    let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
-    let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties))?;
-    writer.write(&RecordBatch::try_new(schema, columns(rows))?)?;
-    Ok(writer.into_inner()?.into())
+/// Age ranges and subjects have columns only where there are any: the manifest of a data set
+/// without them, and with it the data set's hash, is what it was before they were known.
+fn columns(rows: &[Row]) -> Vec<Column> {
+    let place = |row: &Row, value: fn(&Place) -> u64| row.place.as_ref().map(value);
+    let age = |row: &Row| Some(row.label?.age);
+    let mut columns = vec![
+        ("path", texts(rows, |row| Some(row.path.clone()))),
+        ("age", small(rows, |row| age(row)?.exact())),
+        ("gender", texts(rows, |row| Some(row.label?.gender?.to_string()))),
+        ("race", texts(rows, |row| Some(row.label?.race?.to_string()))),
+        ("timestamp", texts(rows, |row| row.timestamp.clone())),
+        ("pixel_hash", texts(rows, |row| Some(row.pixel_hash?.to_string()))),
+        ("split", texts(rows, |row| Some(row.split?.to_string()))),
+        ("quarantine_reason", texts(rows, |row| Some(row.quarantine.as_ref()?.reason.clone()))),
+        ("quarantine_detail", texts(rows, |row| Some(row.quarantine.as_ref()?.detail.clone()))),
+        ("shard", texts(rows, |row| Some(row.place.as_ref()?.shard.clone()))),
+        ("offset", numbers(rows, |row| place(row, |place| place.offset))),
+        ("length", numbers(rows, |row| place(row, |place| place.length))),
+    ];
+    if rows.iter().any(|row| age(row).is_some_and(|age| age.range().is_some())) {
+        columns.push(("age_lower", small(rows, |row| Some(age(row)?.range()?.0))));
+        columns.push(("age_upper", small(rows, |row| Some(age(row)?.range()?.1))));
+    }
+    if rows.iter().any(|row| row.subject.is_some()) {
+        columns.push(("subject", texts(rows, |row| row.subject.clone())));
+    }
+    columns
 }
 
-fn field(name: &str) -> Field {
-    let kind = if BYTES.contains(&name) {
-        DataType::UInt8
-    } else if NUMBERS.contains(&name) {
-        DataType::UInt64
-    } else {
-        DataType::Utf8
+fn row(table: &Table<'_>, row: usize) -> Attempt<Row> {
+    let subject = if table.has("subject") { table.text("subject", row)? } else { None };
+    Ok(Row {
+        path: table.text("path", row)?.ok_or("a path is missing")?.to_owned(),
+        label: label(table, row)?,
+        timestamp: table.text("timestamp", row)?.map(str::to_owned),
+        subject: subject.map(str::to_owned),
+        pixel_hash: table.text("pixel_hash", row)?.map(str::parse).transpose()?,
+        split: table.text("split", row)?.map(str::parse).transpose()?,
+        quarantine: quarantine(table, row)?,
+        place: place(table, row)?,
+    })
+}
+
+fn label(table: &Table<'_>, row: usize) -> Attempt<Option<Label>> {
+    let Some(age) = age(table, row)? else { return Ok(None) };
+    let gender = table.text("gender", row)?.map(str::parse).transpose()?;
+    let race = table.text("race", row)?.map(str::parse).transpose()?;
+    Ok(Some(Label { age, gender, race }))
+}
+
+fn age(table: &Table<'_>, row: usize) -> Attempt<Option<Age>> {
+    if let Some(age) = table.small("age", row)? {
+        return Ok(Some(Age::Exact(age)));
+    }
+    if !table.has("age_lower") {
+        return Ok(None);
+    }
+    let range = table.small("age_lower", row)?.zip(table.small("age_upper", row)?);
+    Ok(range.map(|(lower, upper)| Age::Range(lower, upper)))
+}
+
+fn quarantine(table: &Table<'_>, row: usize) -> Attempt<Option<Quarantine>> {
+    let Some(reason) = table.text("quarantine_reason", row)? else {
+        return Ok(None);
     };
-    Field::new(name, kind, name != "path")
+    let detail = table.text("quarantine_detail", row)?.unwrap_or_default().to_owned();
+    Ok(Some(Quarantine { reason: reason.to_owned(), detail }))
 }
 
-/// In the order of [`COLUMNS`].
-fn columns(rows: &[Row]) -> Vec<ArrayRef> {
-    vec![
-        texts(rows, |row| Some(row.path.clone())),
-        ages(rows),
-        texts(rows, |row| Some(row.label?.gender.to_string())),
-        texts(rows, |row| Some(row.label?.race.to_string())),
-        texts(rows, |row| row.timestamp.clone()),
-        texts(rows, |row| Some(row.pixel_hash?.to_string())),
-        texts(rows, |row| Some(row.split?.to_string())),
-        texts(rows, |row| Some(row.quarantine.as_ref()?.reason.clone())),
-        texts(rows, |row| Some(row.quarantine.as_ref()?.detail.clone())),
-        texts(rows, |row| Some(row.place.as_ref()?.shard.clone())),
-        numbers(rows, |place| place.offset),
-        numbers(rows, |place| place.length),
-    ]
-}
-
-fn texts(rows: &[Row], value: impl Fn(&Row) -> Option<String>) -> ArrayRef {
-    let mut column = StringBuilder::new();
-    rows.iter().for_each(|row| column.append_option(value(row)));
-    Arc::new(column.finish())
-}
-
-fn ages(rows: &[Row]) -> ArrayRef {
-    let mut column = UInt8Builder::new();
-    rows.iter().for_each(|row| column.append_option(row.label.map(|label| label.age)));
-    Arc::new(column.finish())
-}
-
-fn numbers(rows: &[Row], value: impl Fn(&Place) -> u64) -> ArrayRef {
-    let mut column = UInt64Builder::new();
-    rows.iter().for_each(|row| column.append_option(row.place.as_ref().map(&value)));
-    Arc::new(column.finish())
-}
-
-fn decode(bytes: Bytes) -> Attempt<Vec<Row>> {
-    let mut rows = Vec::new();
-    for batch in ParquetRecordBatchReaderBuilder::try_new(bytes)?.build()? {
-        let table = Table(&batch?);
-        for row in 0..table.0.num_rows() {
-            rows.push(table.row(row)?);
-        }
-    }
-    Ok(rows)
-}
-
-struct Table<'a>(&'a RecordBatch);
-
-impl Table<'_> {
-    fn row(&self, row: usize) -> Attempt<Row> {
-        Ok(Row {
-            path: self.text("path", row)?.ok_or("a path is missing")?.to_owned(),
-            label: self.label(row)?,
-            timestamp: self.text("timestamp", row)?.map(str::to_owned),
-            pixel_hash: self.text("pixel_hash", row)?.map(str::parse).transpose()?,
-            split: self.text("split", row)?.map(str::parse).transpose()?,
-            quarantine: self.quarantine(row)?,
-            place: self.place(row)?,
-        })
-    }
-
-    fn label(&self, row: usize) -> Attempt<Option<Label>> {
-        let column = self.column("age")?;
-        let ages = column.as_primitive_opt::<UInt8Type>().ok_or("age is no byte")?;
-        let values = (self.text("gender", row)?, self.text("race", row)?);
-        let (true, (Some(gender), Some(race))) = (ages.is_valid(row), values) else {
-            return Ok(None);
-        };
-        Ok(Some(Label { age: ages.value(row), gender: gender.parse()?, race: race.parse()? }))
-    }
-
-    fn quarantine(&self, row: usize) -> Attempt<Option<Quarantine>> {
-        let Some(reason) = self.text("quarantine_reason", row)? else {
-            return Ok(None);
-        };
-        let detail = self.text("quarantine_detail", row)?.unwrap_or_default().to_owned();
-        Ok(Some(Quarantine { reason: reason.to_owned(), detail }))
-    }
-
-    fn place(&self, row: usize) -> Attempt<Option<Place>> {
-        let numbers = (self.number("offset", row)?, self.number("length", row)?);
-        let (Some(shard), (Some(offset), Some(length))) = (self.text("shard", row)?, numbers)
-        else {
-            return Ok(None);
-        };
-        Ok(Some(Place { shard: shard.to_owned(), offset, length }))
-    }
-
-    fn text(&self, name: &str, row: usize) -> Attempt<Option<&str>> {
-        let column: &StringArray =
-            self.column(name)?.as_string_opt().ok_or_else(|| format!("{name} is no text"))?;
-        Ok(column.is_valid(row).then(|| column.value(row)))
-    }
-
-    fn number(&self, name: &str, row: usize) -> Attempt<Option<u64>> {
-        let column = self.column(name)?.as_primitive_opt::<UInt64Type>();
-        let column = column.ok_or_else(|| format!("{name} is no number"))?;
-        Ok(column.is_valid(row).then(|| column.value(row)))
-    }
-
-    fn column(&self, name: &str) -> Attempt<&ArrayRef> {
-        Ok(self.0.column_by_name(name).ok_or_else(|| format!("the column {name} is missing"))?)
-    }
+fn place(table: &Table<'_>, row: usize) -> Attempt<Option<Place>> {
+    let numbers = (table.number("offset", row)?, table.number("length", row)?);
+    let (Some(shard), (Some(offset), Some(length))) = (table.text("shard", row)?, numbers) else {
+        return Ok(None);
+    };
+    Ok(Some(Place { shard: shard.to_owned(), offset, length }))
 }
 
 #[cfg(test)]
@@ -231,26 +179,25 @@ mod tests {
     use crate::label::{Gender, Race};
 
     fn rows() -> Vec<Row> {
+        let (gender, race) = (Some(Gender::Female), Some(Race::Others));
         let good = Row {
-            path: "a.jpg".into(),
-            label: Some(Label { age: 116, gender: Gender::Female, race: Race::Others }),
+            label: Some(Label { age: Age::Exact(116), gender, race }),
             timestamp: Some("20170112213500903".into()),
             pixel_hash: Some(ContentHash::of(b"a")),
             split: Some(Split::Calibration),
-            quarantine: None,
             place: Some(Place { shard: "x/y.tar".into(), offset: 512, length: u64::MAX }),
+            ..Row::of("a.jpg".into())
         };
         let reason = Quarantine { reason: "MISSING_RACE".into(), detail: "three fields".into() };
-        let bad = Row {
-            path: "b.jpg".into(),
-            label: None,
-            timestamp: None,
-            pixel_hash: None,
-            split: None,
-            quarantine: Some(reason),
-            place: None,
-        };
+        let bad = Row { quarantine: Some(reason), ..Row::of("b.jpg".into()) };
         vec![good, bad]
+    }
+
+    fn with_ranges() -> Vec<Row> {
+        let label = Label { age: Age::Range(20, 29), gender: None, race: None };
+        let subject = Some("MariaCallas".into());
+        let range = Row { label: Some(label), subject, ..Row::of("c.jpg".into()) };
+        rows().into_iter().chain([range]).collect()
     }
 
     #[test]
@@ -258,7 +205,16 @@ mod tests {
         let bytes = write(&rows()).unwrap();
         assert_eq!(bytes, write(&rows()).unwrap());
         assert_eq!(read(bytes).unwrap(), rows());
+        assert_eq!(read(write(&with_ranges()).unwrap()).unwrap(), with_ranges());
         assert!(read(write(&[]).unwrap()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_no_row_has_takes_no_column() {
+        // The hash of a data set is that of these bytes: see `columns`.
+        let hash = ContentHash::of(&write(&rows()).unwrap()).to_string();
+        assert_eq!(hash, "cf2f01ef2ad8ad07e283c4a4591e51ae28c2abec81fd810fb4aaa8801528421c");
+        assert!(write(&with_ranges()).unwrap().len() > write(&rows()).unwrap().len());
     }
 
     #[test]

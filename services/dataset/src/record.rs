@@ -18,6 +18,9 @@ pub struct DatasetRecord {
     pub content_hash: ContentHash,
     /// The manifest, as Parquet.
     pub manifest: Artifact,
+    /// Which faces belong together, as Parquet. Imports before this was kept have none.
+    #[serde(default)]
+    pub clusters: Option<Artifact>,
     /// The images, packed.
     pub shards: Vec<Shard>,
     /// When the import was complete, as RFC 3339.

@@ -6,6 +6,7 @@ use agespan_storage::{Storage, StorageError};
 use bytes::Bytes;
 use thiserror::Error;
 
+use crate::cluster::{self, Clusters};
 use crate::label::Split;
 use crate::manifest::{self, ManifestError, Row};
 use crate::record::{self, DatasetRecord, RecordError, Shard};
@@ -38,6 +39,7 @@ pub struct Samples {
     storage: Storage,
     record: DatasetRecord,
     rows: Vec<Row>,
+    clusters: Clusters,
 }
 
 impl Samples {
@@ -48,7 +50,11 @@ impl Samples {
     pub async fn open(storage: &Storage, name: &str) -> Result<Self, SamplesError> {
         let record = record::load(storage, name).await?;
         let rows = manifest::read(storage.get_artifact(&record.manifest).await?)?;
-        Ok(Self { storage: storage.clone(), record, rows })
+        let clusters = match &record.clusters {
+            Some(table) => cluster::table::read(storage.get_artifact(table).await?)?,
+            None => Clusters::default(),
+        };
+        Ok(Self { storage: storage.clone(), record, rows, clusters })
     }
 
     /// The dataset's record.
@@ -59,6 +65,17 @@ impl Samples {
     /// Every file of the source, quarantined ones included, by path.
     pub fn rows(&self) -> &[Row] {
         &self.rows
+    }
+
+    /// The first row of a path.
+    pub fn find(&self, path: &str) -> Option<&Row> {
+        let at = self.rows.partition_point(|row| row.path.as_str() < path);
+        self.rows.get(at).filter(|row| row.path == path)
+    }
+
+    /// Which faces belong together.
+    pub fn clusters(&self) -> &Clusters {
+        &self.clusters
     }
 
     /// The faces of one part, or of all, by path.
@@ -72,7 +89,7 @@ impl Samples {
 
     /// Counts.
     pub fn statistics(&self) -> Statistics {
-        Statistics::of(&self.rows)
+        Statistics::of(&self.rows, &self.clusters)
     }
 
     /// The original bytes of one face, by a range read. For a whole part, see [`Samples::shards`].

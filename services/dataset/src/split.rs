@@ -1,10 +1,9 @@
 //! Four parts that share no face: train, validation, calibration, test.
 //!
-//! **Groups, not files, are dealt out.** Files with the same timestamp were collected together and
-//! often show the same person; files with the same look (a difference hash) are the same picture
-//! compressed twice. Files connected in either way are one group.
+//! **Groups, not files, are dealt out.** What belongs together ([`crate::cluster`]) stays together.
 //!
-//! **Stratified.** Within each stratum (age decade and gender of the group's first file) groups
+//! **Stratified.** Within each stratum (age decade and gender of the group's first file, as far as
+//! they are known) groups
 //! are put into an arbitrary but fixed order, and the i-th of n goes where (i + u)/n falls on the
 //! unit interval, cut into the four fractions, with one u in [0, 1) for each stratum. Counts are
 //! thus within one of their quota, and still every single group lands in a part with exactly that
@@ -14,13 +13,14 @@
 //! **Stable.** Order and u are SHA-256 of the seed and of names, so that no change of a random
 //! number library can change a split, and new files in one stratum leave the others as they are.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use agespan_storage::{ContentHash, Hasher};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::label::{Gender, Label, Split};
+use crate::cluster::{Face, Group};
+use crate::label::{Gender, Label, Race, Split};
 
 /// What share of the faces each part gets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -81,26 +81,19 @@ impl Fractions {
     }
 }
 
-/// A face to be dealt out.
-#[derive(Clone, Copy, Debug)]
-pub struct Face<'a> {
-    /// Its path, by which faces are ordered.
-    pub path: &'a str,
-    /// Its label.
-    pub label: Label,
-    /// Faces with the same timestamp stay together.
-    pub timestamp: &'a str,
-    /// Faces with the same look stay together.
-    pub look: Option<u64>,
-}
-
-/// Deals out faces: one part for each, in the order given. The result does not depend on that
-/// order.
-pub fn assign(faces: &[Face<'_>], fractions: &Fractions, seed: u64) -> Vec<Split> {
+/// Deals out faces, whose groups are [`crate::cluster::groups`]: one part for each, in the order
+/// given. The result does not depend on that order.
+pub fn assign(
+    faces: &[Face<'_>],
+    groups: &[Group],
+    fractions: &Fractions,
+    seed: u64,
+) -> Vec<Split> {
     let mut splits = vec![Split::Train; faces.len()];
-    for ((decade, gender), mut groups) in strata(faces) {
+    for ((decade, gender), mut groups) in strata(faces, groups) {
         groups.sort_by_cached_key(|group| hash(seed, &["order", faces[group[0]].path]));
-        let offset = unit(hash(seed, &["offset", &decade.to_string(), gender.name()]));
+        let gender = gender.map_or("unknown", Gender::name);
+        let offset = unit(hash(seed, &["offset", &decade.to_string(), gender]));
         let count = groups.len() as f64;
         for (position, group) in groups.iter().enumerate() {
             let split = fractions.at((position as f64 + offset) / count);
@@ -110,46 +103,15 @@ pub fn assign(faces: &[Face<'_>], fractions: &Fractions, seed: u64) -> Vec<Split
     splits
 }
 
-type Group = Vec<usize>;
+type Stratum = (u8, Option<Gender>);
 
-fn strata(faces: &[Face<'_>]) -> BTreeMap<(u8, Gender), Vec<Group>> {
-    let mut strata: BTreeMap<_, Vec<Group>> = BTreeMap::new();
-    for group in groups(faces) {
+fn strata<'a>(faces: &[Face<'_>], groups: &'a [Group]) -> BTreeMap<Stratum, Vec<&'a Group>> {
+    let mut strata: BTreeMap<_, Vec<&Group>> = BTreeMap::new();
+    for group in groups {
         let label = faces[group[0]].label;
-        strata.entry((label.decade(), label.gender)).or_default().push(group);
+        strata.entry((label.age.decade(), label.gender)).or_default().push(group);
     }
     strata
-}
-
-/// Faces connected by timestamp or look, each group in the order of paths.
-fn groups(faces: &[Face<'_>]) -> Vec<Group> {
-    let mut roots: Vec<usize> = (0..faces.len()).collect();
-    let (mut by_time, mut by_look) = (HashMap::new(), HashMap::new());
-    for (index, face) in faces.iter().enumerate() {
-        let earlier = *by_time.entry(face.timestamp).or_insert(index);
-        let alike = face.look.map(|look| *by_look.entry(look).or_insert(index));
-        for relative in [Some(earlier), alike].into_iter().flatten() {
-            let (a, b) = (root(&mut roots, index), root(&mut roots, relative));
-            roots[a] = b;
-        }
-    }
-    // Not a HashMap, whose order changes from run to run.
-    let mut groups: BTreeMap<usize, Group> = BTreeMap::new();
-    for index in 0..faces.len() {
-        groups.entry(root(&mut roots, index)).or_default().push(index);
-    }
-    let mut groups: Vec<Group> = groups.into_values().collect();
-    groups.iter_mut().for_each(|group| group.sort_by_key(|face| faces[*face].path));
-    groups
-}
-
-/// The representative of a face's group, with the way to it shortened.
-fn root(roots: &mut [usize], mut index: usize) -> usize {
-    while roots[index] != index {
-        roots[index] = roots[roots[index]];
-        index = roots[index];
-    }
-    index
 }
 
 fn hash(seed: u64, words: &[&str]) -> [u8; 32] {
@@ -174,7 +136,11 @@ fn unit(hash: [u8; 32]) -> f64 {
 pub fn content_hash(faces: impl IntoIterator<Item = (ContentHash, Label)>) -> ContentHash {
     let mut lines: Vec<String> = faces
         .into_iter()
-        .map(|(pixels, l)| format!("{pixels} {} {} {}\n", l.age, l.gender, l.race))
+        .map(|(pixels, label)| {
+            let gender = label.gender.map_or("-", Gender::name);
+            let race = label.race.map_or("-", Race::name);
+            format!("{pixels} {} {gender} {race}\n", label.age)
+        })
         .collect();
     lines.sort_unstable();
     let mut hasher = Hasher::new();
@@ -185,17 +151,29 @@ pub fn content_hash(faces: impl IntoIterator<Item = (ContentHash, Label)>) -> Co
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::label::Race;
+    use crate::cluster::groups;
+    use crate::label::Age;
 
     fn label(age: u8) -> Label {
-        Label { age, gender: Gender::Female, race: Race::White }
+        let (gender, race) = (Some(Gender::Female), Some(Race::White));
+        Label { age: Age::Exact(age), gender, race }
+    }
+
+    fn assigned(faces: &[Face<'_>], seed: u64) -> Vec<Split> {
+        assign(faces, &groups(faces), &Fractions::default(), seed)
     }
 
     /// `count` faces of one stratum, without relatives.
     fn alone(names: &[String]) -> Vec<Face<'_>> {
         names
             .iter()
-            .map(|name| Face { path: name, label: label(30), timestamp: name, look: None })
+            .map(|name| Face {
+                path: name,
+                label: label(30),
+                timestamp: Some(name),
+                subject: None,
+                look: None,
+            })
             .collect()
     }
 
@@ -207,7 +185,7 @@ mod tests {
     fn counts_are_within_one_of_the_quota() {
         for count in [1, 2, 7, 100, 1009] {
             let names = names(count);
-            let splits = assign(&alone(&names), &Fractions::default(), 7);
+            let splits = assigned(&alone(&names), 7);
             for (split, fraction) in Split::ALL.iter().zip(Fractions::default().values()) {
                 let got = splits.iter().filter(|s| *s == split).count() as f64;
                 let quota = fraction * count as f64;
@@ -220,12 +198,12 @@ mod tests {
     fn order_does_not_matter_and_the_seed_does() {
         let names = names(200);
         let mut faces = alone(&names);
-        let forward = assign(&faces, &Fractions::default(), 1);
+        let forward = assigned(&faces, 1);
         faces.reverse();
-        let mut backward = assign(&faces, &Fractions::default(), 1);
+        let mut backward = assigned(&faces, 1);
         backward.reverse();
         assert_eq!(forward, backward);
-        assert_ne!(backward, assign(&faces, &Fractions::default(), 2));
+        assert_ne!(backward, assigned(&faces, 2));
     }
 
     #[test]
@@ -236,7 +214,7 @@ mod tests {
         let seeds = 20_000;
         let mut counts = BTreeMap::new();
         for seed in 0..seeds {
-            *counts.entry(assign(&alone(&names), &Fractions::default(), seed)[0]).or_insert(0) += 1;
+            *counts.entry(assigned(&alone(&names), seed)[0]).or_insert(0) += 1;
         }
         for (split, fraction) in Split::ALL.iter().zip(Fractions::default().values()) {
             let share = f64::from(counts[split]) / seeds as f64;
@@ -258,7 +236,7 @@ mod tests {
             triple[2].label = label(70);
         }
         for seed in 0..10 {
-            let splits = assign(&faces, &Fractions::default(), seed);
+            let splits = assigned(&faces, seed);
             assert!(splits.chunks_exact(3).all(|s| s[0] == s[1] && s[1] == s[2]));
         }
     }
@@ -279,7 +257,7 @@ mod tests {
     fn frozen() {
         // Splits must survive every change of this code: figures in the README rest on them.
         let names = names(12);
-        let splits = assign(&alone(&names), &Fractions::default(), 42);
+        let splits = assigned(&alone(&names), 42);
         let letters: Vec<&str> = splits.iter().map(|split| &split.name()[..2]).collect();
         assert_eq!(letters.concat(), "trtrtrcavacatetrtrtrtrtr");
         let faces = [(ContentHash::of(b"b"), label(3)), (ContentHash::of(b"a"), label(4))];

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
 use crate::import::{ImportError, ImportOptions, Watch, import};
+use crate::layout::{Format, LayoutError};
 use crate::record::{self, RecordError};
 use crate::source::SourceError;
 
@@ -24,6 +25,12 @@ pub struct ImportPayload {
     pub dataset_id: String,
     /// Directory, zip or tar.
     pub source: PathBuf,
+    /// How it is laid out.
+    #[serde(default)]
+    pub format: Format,
+    /// Label tables that are not to be searched for.
+    #[serde(default)]
+    pub tables: Vec<PathBuf>,
     /// Decides the split.
     pub seed: u64,
     /// The caller's name for the request. It tells a repeated request from a new one after the
@@ -79,6 +86,8 @@ fn import_watched(
     context: &JobContext,
 ) -> Result<(), ImportError> {
     let options = ImportOptions {
+        format: payload.format.clone(),
+        tables: payload.tables.clone(),
         seed: payload.seed,
         job: Some(context.job_id().to_owned()),
         ..Default::default()
@@ -103,15 +112,23 @@ fn failure(error: &ImportError) -> JobFailure {
         ImportError::Record(RecordError::Name(_)) => "DATASET_NAME",
         ImportError::AlreadyExists(_) => "ALREADY_EXISTS",
         ImportError::Fractions(_) => "FRACTIONS",
-        ImportError::Source(SourceError::Unreadable { .. }) => "SOURCE_UNREADABLE",
-        ImportError::Source(SourceError::UnknownContainer { .. }) => "UNKNOWN_CONTAINER",
-        ImportError::Source(SourceError::Damaged { .. }) => "DAMAGED_ARCHIVE",
-        ImportError::Source(SourceError::Unsafe { .. }) => "UNSAFE_ENTRY",
-        ImportError::Source(SourceError::TooManyFiles { .. }) => "TOO_MANY_FILES",
+        ImportError::Source(error) => source_reason(error),
+        ImportError::Layout(LayoutError::Source(error)) => source_reason(error),
+        ImportError::Layout(_) => "LABEL_TABLE",
         ImportError::NothingUsable { .. } => "NOTHING_USABLE",
         ImportError::Changed { .. } => "SOURCE_CHANGED",
         ImportError::Pack { .. } => "UNPACKABLE_FILE",
         ImportError::Manifest(_) => "MANIFEST",
     };
     JobFailure::permanent(reason, message)
+}
+
+fn source_reason(error: &SourceError) -> &'static str {
+    match error {
+        SourceError::Unreadable { .. } => "SOURCE_UNREADABLE",
+        SourceError::UnknownContainer { .. } => "UNKNOWN_CONTAINER",
+        SourceError::Damaged { .. } => "DAMAGED_ARCHIVE",
+        SourceError::Unsafe { .. } => "UNSAFE_ENTRY",
+        SourceError::TooManyFiles { .. } => "TOO_MANY_FILES",
+    }
 }

@@ -124,10 +124,13 @@ async fn samples_are_listed_in_pages() {
     assert_eq!(reason(&status), (Code::InvalidArgument, "PAGE_SIZE".into()));
 }
 
+fn of_faces() -> proto::StreamSamplesRequest {
+    proto::StreamSamplesRequest { name: "datasets/faces".into(), ..Default::default() }
+}
+
 /// Reads a split as clients do that keep tonic's limit on messages.
 async fn streamed(server: &Server, split: Split) -> Vec<proto::SampleImage> {
-    let request =
-        proto::StreamSamplesRequest { name: "datasets/faces".into(), split: split.into() };
+    let request = proto::StreamSamplesRequest { split: split.into(), ..of_faces() };
     let mut datasets = server.datasets().max_decoding_message_size(4 << 20);
     let mut messages = datasets.stream_samples(request).await.unwrap().into_inner();
     let mut samples = Vec::new();
@@ -285,11 +288,13 @@ async fn unknown_names_are_not_found() {
         assert_eq!(reason(&datasets.delete_dataset(request).await.unwrap_err()), why);
         let request = proto::ListSamplesRequest { name: name.clone(), ..Default::default() };
         assert_eq!(reason(&datasets.list_samples(request).await.unwrap_err()), why);
-        let request = proto::StreamSamplesRequest { name, split: Split::Test.into() };
+        let split = Split::Test.into();
+        let request = proto::StreamSamplesRequest { name, split, ..Default::default() };
         assert_eq!(reason(&datasets.stream_samples(request).await.unwrap_err()), why);
     }
     for (split, why) in [(0, "SPLIT_MISSING"), (9, "UNKNOWN_ENUM")] {
-        let request = proto::StreamSamplesRequest { name: "datasets/none".into(), split };
+        let name = "datasets/none".into();
+        let request = proto::StreamSamplesRequest { name, split, ..Default::default() };
         let status = server.datasets().stream_samples(request).await.unwrap_err();
         assert_eq!(reason(&status), (Code::InvalidArgument, why.into()));
     }

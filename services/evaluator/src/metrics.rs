@@ -16,8 +16,8 @@ const BOOTSTRAP_SEED: u64 = 0;
 pub struct Row {
     /// Age label in completed years.
     pub age: f64,
-    /// Gender label.
-    pub female: bool,
+    /// Gender label, where there is one.
+    pub female: Option<bool>,
     /// Estimated age in years.
     pub estimate: f64,
     /// Ends of the interval, in years.
@@ -129,7 +129,15 @@ fn true_decade(row: &Row) -> (u32, String) {
 
 /// By gender and race as labelled, and by the products of these and the true decade.
 fn divisions(rows: &[Row], coverage: Coverage) -> Vec<Division> {
-    let gender = |row: &Row| if row.female { "female" } else { "male" };
+    let gender = |row: &Row| match row.female {
+        Some(true) => "female",
+        Some(false) => "male",
+        None => "unknown",
+    };
+    let race = |row: &Row| match row.race.as_str() {
+        "" => "unknown".to_owned(),
+        race => race.to_owned(),
+    };
     let divide = |by: &str, key: &dyn Fn(&Row) -> (u32, String)| Division {
         by: by.to_owned(),
         groups: grouped(rows, coverage, |row| Some(key(row))),
@@ -140,10 +148,10 @@ fn divisions(rows: &[Row], coverage: Coverage) -> Vec<Division> {
     };
     vec![
         divide("gender", &|row| (0, gender(row).to_owned())),
-        divide("race", &|row| (0, row.race.clone())),
-        divide("gender and race", &|row| (0, format!("{} {}", gender(row), row.race))),
+        divide("race", &|row| (0, race(row))),
+        divide("gender and race", &|row| (0, format!("{} {}", gender(row), race(row)))),
         divide("gender and true decade", &|row| with_decade(gender(row), row)),
-        divide("race and true decade", &|row| with_decade(&row.race, row)),
+        divide("race and true decade", &|row| with_decade(&race(row), row)),
     ]
 }
 
@@ -193,7 +201,8 @@ fn group(name: String, rows: &[&Row], coverage: Coverage) -> Option<Group> {
 
 fn gender(rows: &[Row]) -> Gender {
     let count = |female: bool, answered: bool| {
-        let hits = rows.iter().filter(|r| r.female == female && r.answered_female == answered);
+        let is_hit = |row: &&Row| row.female == Some(female) && row.answered_female == answered;
+        let hits = rows.iter().filter(is_hit);
         hits.count() as u64
     };
     let (female_as_female, female_as_male) = (count(true, true), count(true, false));
@@ -203,7 +212,10 @@ fn gender(rows: &[Row]) -> Gender {
         all => right as f64 / all as f64,
     };
     Gender {
-        accuracy: share(female_as_female + male_as_male, rows.len() as u64),
+        accuracy: share(
+            female_as_female + male_as_male,
+            rows.iter().filter(|row| row.female.is_some()).count() as u64,
+        ),
         balanced_accuracy: f64::midpoint(
             recall(female_as_female, female_as_male),
             recall(male_as_male, male_as_female),
@@ -251,7 +263,7 @@ mod tests {
     fn row(age: f64, estimate: f64, half_width: f64, female: bool, answered: bool) -> Row {
         Row {
             age,
-            female,
+            female: Some(female),
             estimate,
             interval: (estimate - half_width, estimate + half_width),
             group: "20-29".to_owned(),

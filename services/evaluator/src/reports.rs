@@ -24,11 +24,19 @@ pub struct Report {
     pub coverage: f64,
     /// Faces that the estimator refused.
     pub refused: u64,
+    /// Faces that are in no figure, since their age label is a range.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub range_labelled: u64,
     /// The figures.
     pub metrics: Metrics,
     /// What they may hide; none in a report of a version that did not look.
     #[serde(default)]
     pub diagnostics: Option<Diagnostics>,
+}
+
+/// The name of a report is the hash of its bytes, which are what they were before ranges.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What is known of a report without reading it.

@@ -58,7 +58,11 @@ impl Handler for Evaluator {
             .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
         let answers = self.ask(&job, context).await?;
         let Some(metrics) = metrics::measure(&answers.rows, coverage) else {
-            return Err(JobFailure::permanent("NO_FACES", "the split has no usable faces"));
+            let message = format!(
+                "the split has no faces whose age is known to the year; {} have a range",
+                answers.range_labelled
+            );
+            return Err(JobFailure::permanent("NO_FACES", message));
         };
         let calibration = self.peers.calibration(&answers.calibration).await?;
         let report = Report {
@@ -68,6 +72,7 @@ impl Handler for Evaluator {
             calibration: answers.calibration,
             coverage: job.coverage,
             refused: answers.refused,
+            range_labelled: answers.range_labelled,
             diagnostics: Some(diagnostics::diagnose(&answers.rows, &calibration, coverage)),
             metrics,
         };

@@ -26,7 +26,11 @@ impl SplitEstimates {
         split: Split,
         asked: BatchEstimateAgeRequest,
     ) -> Result<Self, Status> {
-        let request = StreamSamplesRequest { name: name.to_owned(), split: split.into() };
+        let request = StreamSamplesRequest {
+            name: name.to_owned(),
+            split: split.into(),
+            ..Default::default()
+        };
         let samples = dataset.datasets().stream_samples(request).await?.into_inner();
         Ok(Self { samples, estimator: estimator.estimator(), asked })
     }

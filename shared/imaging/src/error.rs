@@ -55,8 +55,8 @@ pub enum ImagingError {
     /// The decoder could not make sense of the file.
     #[error("the image is damaged ({0}): open it in an image editor and save it again")]
     Corrupt(String),
-    /// The pixels could not be written as PNG.
-    #[error("the image cannot be encoded as PNG ({0}): give both sides at least one pixel")]
+    /// The pixels could not be written as PNG or JPEG.
+    #[error("the image cannot be encoded ({0}): give both sides at least one pixel")]
     Encode(String),
 }
 

@@ -7,7 +7,8 @@
 //!   from the header before anything of the image's size is allocated;
 //! * [`ImagingError`]: why an image was refused and what its owner can do about it;
 //! * [`square`]: the one way a network's input is cropped and resized;
-//! * [`pixel_hash`] and [`encode_png`]: the identity of pixels, and a lossless way to keep them.
+//! * [`pixel_hash`], [`encode_png`] and [`encode_jpeg`]: the identity of pixels, and ways to keep
+//!   them, without loss and small.
 //!
 //! The crate is synchronous and knows nothing of networks: callers decide on which thread the
 //! work is done.
@@ -23,5 +24,5 @@ pub use decode::decode;
 pub use error::ImagingError;
 pub use image::RgbImage;
 pub use limits::Limits;
-pub use pixels::{encode_png, pixel_hash};
+pub use pixels::{encode_jpeg, encode_png, pixel_hash};
 pub use square::square;

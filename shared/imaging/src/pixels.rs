@@ -1,5 +1,6 @@
 use std::io::Cursor;
 
+use image::codecs::jpeg::JpegEncoder;
 use image::{ImageFormat, RgbImage};
 use sha2::{Digest, Sha256};
 
@@ -28,4 +29,17 @@ pub fn encode_png(image: &RgbImage) -> Result<Vec<u8>, ImagingError> {
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| ImagingError::Encode(e.to_string()))?;
     Ok(bytes.into_inner())
+}
+
+/// Writes an image as JPEG, with a quality of 1 to 100 and no loss of colour resolution. The same
+/// pixels always give the same bytes.
+///
+/// # Errors
+/// [`ImagingError::Encode`] when a side is zero or longer than JPEG can express.
+pub fn encode_jpeg(image: &RgbImage, quality: u8) -> Result<Vec<u8>, ImagingError> {
+    let mut bytes = Vec::new();
+    JpegEncoder::new_with_quality(&mut bytes, quality)
+        .encode_image(image)
+        .map_err(|e| ImagingError::Encode(e.to_string()))?;
+    Ok(bytes)
 }

@@ -5,6 +5,7 @@ use agespan_models::tch::{Device, Kind, Tensor};
 use rand::seq::SliceRandom;
 
 use super::augment::{augment, generator};
+use super::censored::Unknown;
 use super::faces::Face;
 use super::spec::{Rebalance, TrainSpec};
 
@@ -12,10 +13,12 @@ use super::spec::{Rebalance, TrainSpec};
 pub(super) struct Batch {
     /// `[n, 3, crop, crop]`, normalised.
     pub(super) images: Tensor,
-    /// `[n]`: ages in completed years, no higher than the last bin.
+    /// `[n]`: ages in completed years, no higher than the last bin; of a range its middle.
     pub(super) ages: Tensor,
-    /// `[n]`: 1 for female, 0 for male.
+    /// `[n]`: 1 for female, 0 for male or unknown.
     pub(super) female: Tensor,
+    /// What is not known of the labels; none where all are.
+    pub(super) unknown: Option<Unknown>,
 }
 
 /// The order in which an epoch sees the faces. The remainder that fills no batch is left out:
@@ -36,7 +39,7 @@ fn rebalanced(rebalance: Rebalance, faces: &[Face]) -> Vec<usize> {
     let mut order = Vec::with_capacity(faces.len());
     let mut kept = 0.0;
     for (index, face) in faces.iter().enumerate() {
-        let repeats = match face.age {
+        let repeats = match face.age.middle() {
             0..4 => {
                 kept += rebalance.keep_under_4;
                 let whole = f64::floor(kept);
@@ -80,9 +83,13 @@ fn batch<'a>(
     faces: impl Iterator<Item = &'a Face> + Clone,
     bins: i64,
 ) -> Batch {
-    let ages: Vec<i64> = faces.clone().map(|face| i64::from(face.age).min(bins - 1)).collect();
-    let female: Vec<f32> = faces.map(|face| f32::from(u8::from(face.female))).collect();
+    let age = |face: &Face| i64::from(face.age.middle()).min(bins - 1);
+    let ages: Vec<i64> = faces.clone().map(age).collect();
+    let female = |face: &Face| f32::from(u8::from(face.female == Some(true)));
+    let unknown = Unknown::of(faces.clone(), bins);
+    let female: Vec<f32> = faces.map(female).collect();
     Batch {
+        unknown,
         images: input.tensor(pixels, Device::Cpu),
         ages: Tensor::from_slice(&ages),
         female: Tensor::from_slice(&female).to_kind(Kind::Float),

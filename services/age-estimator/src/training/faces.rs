@@ -8,10 +8,47 @@ use agespan_models::InputSpec;
 pub struct Face {
     /// RGB rows of a square of [`InputSpec::resize`] pixels a side.
     pub pixels: Vec<u8>,
-    /// Age label in completed years.
-    pub age: u32,
-    /// Gender label.
-    pub female: bool,
+    /// Age label.
+    pub age: AgeLabel,
+    /// Gender label, where there is one.
+    pub female: Option<bool>,
+}
+
+/// An age label in completed years.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AgeLabel {
+    /// This age.
+    Exact(u32),
+    /// Some age from the first to the second, both included.
+    Range(u32, u32),
+}
+
+impl AgeLabel {
+    /// The lowest and the highest possible age.
+    pub fn ends(self) -> (u32, u32) {
+        match self {
+            Self::Exact(age) => (age, age),
+            Self::Range(lower, upper) => (lower, upper),
+        }
+    }
+
+    /// The middle of the possible ages.
+    pub fn middle(self) -> u32 {
+        let (lower, upper) = self.ends();
+        u32::midpoint(lower, upper)
+    }
+
+    /// Years from an estimate to the nearest possible age.
+    pub fn distance(self, estimate: f64) -> f64 {
+        let (lower, upper) = self.ends();
+        (estimate - estimate.clamp(lower.into(), upper.into())).abs()
+    }
+}
+
+impl From<u32> for AgeLabel {
+    fn from(age: u32) -> Self {
+        Self::Exact(age)
+    }
 }
 
 impl Face {
@@ -21,12 +58,12 @@ impl Face {
     /// When the bytes are no usable image.
     pub fn decode(
         bytes: &[u8],
-        age: u32,
-        female: bool,
+        age: impl Into<AgeLabel>,
+        female: impl Into<Option<bool>>,
         input: &InputSpec,
     ) -> Result<Self, ImagingError> {
         let image = agespan_imaging::decode(bytes, &Limits::default())?;
         let pixels = agespan_imaging::square(&image, input.resize).into_raw();
-        Ok(Self { pixels, age, female })
+        Ok(Self { pixels, age: age.into(), female: female.into() })
     }
 }

@@ -4,31 +4,40 @@ use agespan_models::tch::{Kind, Reduction, Tensor};
 use agespan_models::{AgeAnswer, AgeOutput, label_distribution};
 
 use super::batch::Batch;
+use super::censored::Unknown;
 use super::mixup::Mix;
 use super::spec::TrainSpec;
 
 /// What the network should say of a batch of `n` faces.
-pub(super) struct Labels {
+pub(super) struct Labels<'a> {
     /// `[n, bins]`: label distributions.
     pub(super) target: Tensor,
     /// `[n]`: ages in years.
     pub(super) age: Tensor,
     /// `[n]`: 1 for female, 0 for male, between them for a mixture.
     pub(super) female: Tensor,
+    /// What is not known of them; none where all are.
+    pub(super) unknown: Option<&'a Unknown>,
 }
 
-impl Labels {
+impl<'a> Labels<'a> {
     /// Of a batch, with the label distribution of each age `[bins, bins]`.
-    pub(super) fn of(batch: &Batch, targets: &Tensor) -> Self {
+    pub(super) fn of(batch: &'a Batch, targets: &Tensor) -> Self {
         Self {
             target: targets.index_select(0, &batch.ages),
             age: batch.ages.to_kind(Kind::Float),
             female: batch.female.shallow_clone(),
+            unknown: batch.unknown.as_ref(),
         }
     }
 
     pub(super) fn mixed(self, mix: &Mix) -> Self {
-        Self { target: mix.of(&self.target), age: mix.of(&self.age), female: mix.of(&self.female) }
+        Self {
+            target: mix.of(&self.target),
+            age: mix.of(&self.age),
+            female: mix.of(&self.female),
+            ..self
+        }
     }
 }
 
@@ -49,6 +58,9 @@ pub(super) fn loss(
 /// KL of the label distributions, plus the error of the expectation, plus the gender's cross
 /// entropy with smoothed labels, each gender weighing the same in the batch.
 fn from_labels(spec: &TrainSpec, output: &AgeOutput, labels: &Labels) -> Tensor {
+    if let Some(unknown) = labels.unknown {
+        return unknown.loss(spec, labels, output);
+    }
     let kl = label_distribution::kl_loss(&labels.target, &output.age_logits);
     let expectation = label_distribution::expectation(&output.age_distribution());
     let error = (expectation - &labels.age).abs().mean(Kind::Float);
@@ -90,11 +102,12 @@ mod tests {
         }
     }
 
-    fn labels() -> Labels {
+    fn labels() -> Labels<'static> {
         Labels {
             target: Tensor::from_slice(&[0.5f32, 0.5, 0.0, 0.0, 0.1, 0.9]).view([2, 3]),
             age: Tensor::from_slice(&[0.5f32, 1.9]),
             female: Tensor::from_slice(&[1.0f32, 0.0]),
+            unknown: None,
         }
     }
 

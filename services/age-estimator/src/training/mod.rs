@@ -7,11 +7,12 @@
 //! * [`Teacher`]: a model to learn from, beside the labels.
 //!
 //! Inside: the learning rate (`schedule`), random changes of a face (`augment`), tensors of a step
-//! (`batch`), faces mixed with others (`mixup`), what is made small (`loss`), the file of an
-//! interrupted run (`checkpoint`).
+//! (`batch`), faces mixed with others (`mixup`), what is made small (`loss`), faces of which less is
+//! known (`censored`), the file of an interrupted run (`checkpoint`).
 
 mod augment;
 mod batch;
+mod censored;
 mod checkpoint;
 mod distil;
 mod faces;
@@ -24,7 +25,7 @@ mod validate;
 
 pub use checkpoint::CheckpointError;
 pub use distil::Teacher;
-pub use faces::Face;
+pub use faces::{AgeLabel, Face};
 pub use spec::{Augmentation, Distillation, Rebalance, TrainSpec};
 pub use trainer::{Event, Next, Start, TrainError, Trained, train};
 pub use validate::Validation;

@@ -10,7 +10,7 @@ use super::augment::generator;
 use super::batch::{Batch, epoch_order, training_batch};
 use super::checkpoint::{Checkpoint, CheckpointError, Position};
 use super::distil::{Teacher, Teachers};
-use super::faces::Face;
+use super::faces::{AgeLabel, Face};
 use super::loss::{Labels, loss};
 use super::mixup::Mix;
 use super::schedule::Schedule;
@@ -112,6 +112,9 @@ pub enum TrainError {
         /// The model's.
         expected: i64,
     },
+    /// Mixing with labels that cannot be mixed.
+    #[error("faces whose age is a range or whose gender is unknown cannot be mixed; train without")]
+    Mixing,
     /// It was told to stop.
     #[error("the run was stopped")]
     Stopped,
@@ -125,8 +128,8 @@ pub enum TrainError {
 
 /// Trains a network, choosing the epoch with the lowest validation error.
 ///
-/// The same settings, faces, start and teachers give the same weights on the same processor, whether the run
-/// was interrupted or not.
+/// The same settings, faces, start and teachers give the same weights on the same processor, whether
+/// the run was interrupted or not.
 ///
 /// # Errors
 /// A [`TrainError`]; the last checkpoint that was told stays good.
@@ -142,6 +145,10 @@ pub fn train(
     if steps_per_epoch == 0 || validation.is_empty() {
         let (faces, validation) = (faces.len(), validation.len());
         return Err(TrainError::TooFew { faces, validation, batch: spec.batch_size });
+    }
+    let is_unknown = |face: &Face| matches!(face.age, AgeLabel::Range(..)) || face.female.is_none();
+    if spec.mixup > 0.0 && faces.iter().any(is_unknown) {
+        return Err(TrainError::Mixing);
     }
     let mut run = Run::begin(spec, start, teachers)?;
     let schedule = Schedule {

@@ -16,7 +16,8 @@ const TEMPERATURES: [f64; 6] = [1.0, 0.8, 0.65, 0.5, 0.4, 0.3];
 /// The figures of an epoch, and what was chosen by them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Validation {
-    /// Mean absolute error in years, at that temperature.
+    /// Mean absolute error in years, at that temperature; where a label is a range, the distance to
+    /// it.
     pub mae: f64,
     /// Share of faces whose error is at most five years.
     pub within_five: f64,
@@ -36,7 +37,9 @@ pub(super) fn validate(net: &AgeNet, spec: &TrainSpec, faces: &[Face]) -> Valida
         let answer = net.answer(&plain_batch(spec, chunk).images, spec.mirrored);
         distributions.push(answer.distribution);
         let females = numbers(&answer.probability_female);
-        genders.extend(females.into_iter().zip(chunk.iter().map(|face| face.female)));
+        let truths = chunk.iter().map(|face| face.female);
+        let known = females.into_iter().zip(truths);
+        genders.extend(known.filter_map(|(female, truth)| Some((female, truth?))));
     }
     let distribution = Tensor::cat(&distributions, 0);
     let (gender_threshold, gender_balanced_accuracy) = best_threshold(genders);
@@ -55,10 +58,10 @@ pub(super) fn validate(net: &AgeNet, spec: &TrainSpec, faces: &[Face]) -> Valida
     cooler.fold(at(TEMPERATURES[0]), |best, next| if next.mae < best.mae { next } else { best })
 }
 
-/// |Σ j · p_j − age| of each face, in years.
+/// Years from Σ j · p_j to the label of each face.
 fn errors(distribution: &Tensor, faces: &[Face]) -> Vec<f64> {
     let ages = numbers(&label_distribution::expectation(distribution));
-    ages.iter().zip(faces).map(|(age, face)| (age - f64::from(face.age)).abs()).collect()
+    ages.iter().zip(faces).map(|(age, face)| face.age.distance(*age)).collect()
 }
 
 fn as_it_is() -> f64 {

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use tonic::{Status, Streaming};
 
 use crate::Calibrations;
+use crate::training::AgeLabel;
 
 /// Pause before a broken watch is begun again.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -32,8 +33,9 @@ pub(crate) enum Split {
 #[derive(Debug)]
 pub(crate) struct Labelled {
     pub(crate) image: Bytes,
-    pub(crate) age: u32,
-    pub(crate) female: bool,
+    pub(crate) age: AgeLabel,
+    /// Not every data set says.
+    pub(crate) female: Option<bool>,
 }
 
 /// The services that the estimator calls.
@@ -54,15 +56,17 @@ impl Faces {
     }
 }
 
-/// A sample whose labels are both known.
+/// A sample whose age is known, to the year or as a range.
 fn labelled(sample: proto::SampleImage) -> Option<Labelled> {
     let label = sample.sample?;
     let female = match label.gender() {
-        Gender::Female => true,
-        Gender::Male => false,
-        Gender::Unspecified => return None,
+        Gender::Female => Some(true),
+        Gender::Male => Some(false),
+        Gender::Unspecified => None,
     };
-    Some(Labelled { image: sample.image, age: label.age?, female })
+    let range = label.age_range.map(|range| AgeLabel::Range(range.lower, range.upper));
+    let age = label.age.map(AgeLabel::Exact).or(range)?;
+    Some(Labelled { image: sample.image, age, female })
 }
 
 impl Peers {
@@ -85,7 +89,11 @@ impl Peers {
             Split::Train => proto::Split::Train,
             Split::Validation => proto::Split::Validation,
         };
-        let request = StreamSamplesRequest { name: dataset.to_owned(), split: split.into() };
+        let request = StreamSamplesRequest {
+            name: dataset.to_owned(),
+            split: split.into(),
+            ..Default::default()
+        };
         let answer = self.dataset.datasets().stream_samples(request).await.map_err(peer_failure)?;
         Ok(Faces(answer.into_inner()))
     }

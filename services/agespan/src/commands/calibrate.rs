@@ -39,6 +39,14 @@ pub(crate) async fn fit(session: &Session, calibrate: &Calibrate) -> Result<prot
     let mut client = session.client.calibrator();
     let parts = [request];
     let answer = client.fit_calibration(futures_util::stream::iter(parts)).await?.into_inner();
+    // For a person; --json has one object a line.
+    if !session.json && answer.range_labelled_count + answer.skipped_count > 0 {
+        println!(
+            "{} faces have a range for an age and count by its worst year; {} were left out, whose \
+             range reaches over several groups",
+            answer.range_labelled_count, answer.skipped_count
+        );
+    }
     let calibration = answer.calibration.unwrap_or_default();
     if calibrate.no_activate {
         return Ok(calibration);

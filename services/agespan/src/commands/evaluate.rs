@@ -104,6 +104,9 @@ pub(crate) fn show_report(report: &proto::EstimatorReport) {
         percent(accuracy.upper),
         percent(gender.balanced_accuracy)
     );
+    if report.range_labelled > 0 {
+        println!("{} faces have a range for an age and are in no figure", report.range_labelled);
+    }
     println!(
         "{} on {}, {}, intervals asked for {}",
         report.model,
@@ -136,6 +139,7 @@ pub(crate) fn to_json(report: &proto::EstimatorReport) -> serde_json::Value {
         "dataset": report.dataset, "split_hash": report.split_hash,
         "model": report.model, "calibration": report.calibration,
         "coverage": report.coverage, "refused": report.refused,
+        "range_labelled": report.range_labelled,
         "overall": report.overall.as_ref().map(group),
         "by_predicted_group": groups(&report.by_predicted_group),
         "by_true_decade": groups(&report.by_true_decade),

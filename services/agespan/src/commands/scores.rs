@@ -68,8 +68,9 @@ async fn faces(
         *model = answer.model;
         for (result, label) in answer.results.into_iter().zip(labels) {
             let Some(image_result::Outcome::Estimates(found)) = result.outcome else { continue };
+            // Of a range the error is not known.
+            let Some(truth) = label.age.map(f64::from) else { continue };
             for face in &found.faces {
-                let truth = f64::from(label.age.unwrap_or_default());
                 faces.push((prediction_from_proto(face)?, truth));
             }
         }

@@ -9,11 +9,24 @@ use tonic::{Status, Streaming};
 use super::convert::{self, Brought};
 use super::peers::{Gathered, Peers};
 
+/// A calibration, and what became of faces whose age label is a range.
+pub(super) struct Fitted {
+    pub(super) document: Document,
+    pub(super) ranges: u32,
+    pub(super) skipped: u32,
+}
+
+impl From<Document> for Fitted {
+    fn from(document: Document) -> Self {
+        Self { document, ranges: 0, skipped: 0 }
+    }
+}
+
 /// Reads the whole stream and fits; nothing is stored yet.
 pub(super) async fn fit(
     mut parts: Streaming<proto::FitCalibrationRequest>,
     peers: &Peers,
-) -> Result<Document, Status> {
+) -> Result<Fitted, Status> {
     let first = parts.message().await?.and_then(|message| message.part);
     let Some(Part::Spec(asked)) = first else {
         return Err(status::invalid(
@@ -24,14 +37,16 @@ pub(super) async fn fit(
     };
     let spec = convert::spec(&asked)?;
     if asked.dataset.is_empty() {
-        return brought(parts, asked.model, spec).await;
+        return Ok(brought(parts, asked.model, spec).await?.into());
     }
     let mut fitting = DocumentFitting::new(spec, AgeSupport::default());
-    let Gathered { model, split_hash, rows } = peers.gather(&asked.dataset, &asked.model).await?;
+    let gathered = peers.gather(&asked.dataset, &asked.model, spec).await?;
+    let Gathered { model, split_hash, rows, ranges, skipped } = gathered;
     for row in &rows {
         fitting.add(row).map_err(|error| fit_error(&error))?;
     }
-    fitting.finish(model, split_hash).map_err(|error| fit_error(&error))
+    let document = fitting.finish(model, split_hash).map_err(|error| fit_error(&error))?;
+    Ok(Fitted { document, ranges, skipped })
 }
 
 /// Rows of the caller's. Each is forgotten as soon as it is scored.

@@ -98,11 +98,16 @@ impl CalibratorService for Transport {
         &self,
         request: Request<Streaming<proto::FitCalibrationRequest>>,
     ) -> Result<Response<proto::FitCalibrationResponse>, Status> {
-        let document = fit::fit(request.into_inner(), &self.peers).await?;
+        let fitted = fit::fit(request.into_inner(), &self.peers).await?;
+        let document = fitted.document;
         let record = self.registry.insert(&document).await.map_err(convert::registry_error)?;
         let active = self.publication.is_active(&record);
         let calibration = Some(convert::calibration(&record, &document, active));
-        Ok(Response::new(proto::FitCalibrationResponse { calibration }))
+        Ok(Response::new(proto::FitCalibrationResponse {
+            calibration,
+            range_labelled_count: fitted.ranges,
+            skipped_count: fitted.skipped,
+        }))
     }
 
     async fn predict_intervals(

@@ -1,11 +1,11 @@
 //! Calls to the dataset service and the estimator: predictions for a calibration split.
 
 use agespan_client::{AddressError, Client, SplitEstimates};
-use agespan_conformal::Row;
+use agespan_conformal::{CalibrationSpec, Grouping, Row};
 use agespan_proto::age::v1::Gender;
 use agespan_proto::dataset::v1::{self as dataset, Split};
 use agespan_proto::estimator::v1::image_result::Outcome;
-use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, FaceEstimate, ImageResult};
+use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, ImageResult};
 use agespan_service::status;
 use agespan_service::transport::prediction_from_proto;
 use tonic::Status;
@@ -15,6 +15,10 @@ pub(crate) struct Gathered {
     pub(crate) model: String,
     pub(crate) split_hash: String,
     pub(crate) rows: Vec<Row>,
+    /// Faces among them whose age label is a range.
+    pub(crate) ranges: u32,
+    /// Faces that are left out, since their range does not say which group they are in.
+    pub(crate) skipped: u32,
 }
 
 /// The services that a calibration is gathered from.
@@ -34,21 +38,32 @@ impl Peers {
     }
 
     /// Asks the model about every face of the data set's calibration split.
-    pub(crate) async fn gather(&self, dataset: &str, model: &str) -> Result<Gathered, Status> {
+    pub(crate) async fn gather(
+        &self,
+        dataset: &str,
+        model: &str,
+        spec: CalibrationSpec,
+    ) -> Result<Gathered, Status> {
         let split_hash = self.split_hash(dataset).await?;
         let asked = BatchEstimateAgeRequest {
             model: model.to_owned(),
             include_distribution: true,
             ..Default::default()
         };
-        let mut gathered = Gathered { model: model.to_owned(), split_hash, rows: Vec::new() };
+        let mut gathered = Gathered {
+            model: model.to_owned(),
+            split_hash,
+            rows: Vec::new(),
+            ranges: 0,
+            skipped: 0,
+        };
         let (datasets, estimator) = (&self.dataset, &self.estimator);
         let mut estimates =
             SplitEstimates::begin(datasets, estimator, dataset, Split::Calibration, asked).await?;
         while let Some((labels, answer)) = estimates.next().await? {
             gathered.model = answer.model;
             for (result, label) in answer.results.into_iter().zip(labels) {
-                gathered.rows.extend(rows(result, &label)?);
+                gathered.take(result, &label, spec)?;
             }
         }
         Ok(gathered)
@@ -64,18 +79,41 @@ impl Peers {
     }
 }
 
-/// The rows of a photo; none without an estimate or a labelled age.
-fn rows(result: ImageResult, label: &dataset::Sample) -> Result<Vec<Row>, Status> {
-    let (Some(Outcome::Estimates(estimates)), Some(age)) = (result.outcome, label.age) else {
-        return Ok(Vec::new());
-    };
-    let row = |face: FaceEstimate| {
-        let prediction = prediction_from_proto(&face).map_err(|error| status::internal(&error))?;
-        let gender = match label.gender() {
-            Gender::Unspecified => None,
-            gender => Some((face.probability_female, gender == Gender::Female)),
-        };
-        Ok(Row { prediction, truth: f64::from(age), gender })
-    };
-    estimates.faces.into_iter().map(row).collect()
+impl Gathered {
+    /// Takes the faces of a photo; none without an estimate or a labelled age.
+    fn take(
+        &mut self,
+        result: ImageResult,
+        label: &dataset::Sample,
+        spec: CalibrationSpec,
+    ) -> Result<(), Status> {
+        let Some(Outcome::Estimates(estimates)) = result.outcome else { return Ok(()) };
+        for face in estimates.faces {
+            let prediction =
+                prediction_from_proto(&face).map_err(|error| status::internal(&error))?;
+            let gender = match label.gender() {
+                Gender::Unspecified => None,
+                gender => Some((face.probability_female, gender == Gender::Female)),
+            };
+            let truth = match (label.age, label.age_range) {
+                (Some(age), _) => f64::from(age),
+                (None, Some(range)) if is_of_one_group(range, spec) => {
+                    self.ranges += 1;
+                    spec.score.worst(&prediction, range.lower.into(), range.upper.into())
+                }
+                (None, Some(_)) => {
+                    self.skipped += 1;
+                    continue;
+                }
+                (None, None) => continue,
+            };
+            self.rows.push(Row { prediction, truth, gender });
+        }
+        Ok(())
+    }
+}
+
+/// Whether all ages of a range belong to one group.
+fn is_of_one_group(range: dataset::AgeRange, spec: CalibrationSpec) -> bool {
+    spec.grouping != Grouping::TrueDecade || range.lower / 10 == range.upper / 10
 }

@@ -4,6 +4,7 @@ use std::io;
 use agespan_storage::StorageError;
 use thiserror::Error;
 
+use crate::layout::LayoutError;
 use crate::manifest::ManifestError;
 use crate::record::RecordError;
 use crate::source::SourceError;
@@ -25,10 +26,13 @@ pub enum ImportError {
     /// The source cannot be read.
     #[error(transparent)]
     Source(#[from] SourceError),
+    /// The labels cannot be read.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
     /// Every file was quarantined, or there was none.
     #[error(
-        "none of the {files} files is usable{}: give a directory, zip or tar of images named \
-         age_gender_race_timestamp.jpg",
+        "none of the {files} files is usable{}: give a directory, zip or tar of images that are \
+         named as the format says",
         most(quarantined)
     )]
     NothingUsable {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use agespan_imaging::{self as imaging, Limits};
 use agespan_storage::{ContentHash, Storage};
 use tokio::runtime::Handle;
 
 use super::shard::Packer;
 use super::{ImportError, Watch};
-use crate::clean::Examined;
+use crate::clean::{self, Examined};
 use crate::label::Split;
+use crate::layout::Layout;
 use crate::manifest::{Place, Row};
 use crate::record::Shard;
 use crate::source::{Content, InputFile, Source};
@@ -16,7 +18,8 @@ use crate::source::{Content, InputFile, Source};
 pub(super) struct Packing<'a> {
     pub(super) storage: &'a Storage,
     pub(super) runtime: &'a Handle,
-    /// Every file, in the source's order; good ones get their place.
+    pub(super) limits: &'a Limits,
+    /// Every face, in the source's order; good ones get their place.
     pub(super) rows: Vec<Row>,
     /// What is stored so far, by part.
     pub(super) shards: Vec<Shard>,
@@ -26,28 +29,37 @@ impl Packing<'_> {
     pub(super) fn run(
         &mut self,
         source: &Source,
-        files: &[Examined],
+        layout: &Layout,
+        faces: &[Examined],
         watch: &mut Watch<'_>,
     ) -> Result<(), ImportError> {
         // One open shard for each part: whoever wants one part then reads no other.
         let mut open: BTreeMap<Split, Packer> =
             Split::ALL.iter().map(|split| (*split, Packer::new())).collect();
-        let (mut index, total) = (0, files.len());
+        let files = faces.last().map_or(0, |face| face.number + 1);
+        let (mut number, mut first) = (0, 0);
         source.visit(|file| {
-            let examined = files.get(index).filter(|examined| examined.path == file.path);
-            let examined = examined.ok_or_else(|| changed(&file.path))?;
-            watch.step(index as u64, Some(total as u64), "packing images")?;
-            if let Some(split) = self.rows[index].split {
+            if layout.is_table(&file.path) {
+                return Ok(());
+            }
+            let end = first + faces[first..].iter().take_while(|f| f.number == number).count();
+            let of_file = &faces[first..end];
+            if of_file.first().is_none_or(|face| !face.path.starts_with(&file.path)) {
+                return Err(changed(&file.path));
+            }
+            watch.step(number as u64, Some(files as u64), "packing images")?;
+            for (face, row) in of_file.iter().zip(first..) {
+                let Some(split) = self.rows[row].split else { continue };
                 let packer = open.entry(split).or_insert_with(Packer::new);
-                put(packer, index, &file, examined)?;
+                self.put(packer, row, &file, face)?;
                 if packer.is_full() {
                     self.close(split, std::mem::replace(packer, Packer::new()))?;
                 }
             }
-            index += 1;
+            (number, first) = (number + 1, end);
             Ok::<(), ImportError>(())
         })?;
-        if let Some(missing) = files.get(index) {
+        if let Some(missing) = faces.get(first) {
             return Err(changed(&missing.path));
         }
         for (split, packer) in open.into_iter().filter(|(_, packer)| !packer.is_empty()) {
@@ -55,6 +67,30 @@ impl Packing<'_> {
         }
         self.shards.sort_by_key(|shard| shard.split); // stable: in the order of packing
         Ok(())
+    }
+
+    /// Packs a file's bytes, or a face that is cut out of it.
+    fn put(
+        &self,
+        packer: &mut Packer,
+        row: usize,
+        file: &InputFile,
+        face: &Examined,
+    ) -> Result<(), ImportError> {
+        let Content::Bytes(bytes) = &file.content else { return Err(changed(&file.path)) };
+        if Some(ContentHash::of(bytes)) != face.file_hash {
+            return Err(changed(&file.path));
+        }
+        let packed = match face.crop {
+            None => packer.push(row, &face.path, bytes),
+            Some(crop) => {
+                let kept = imaging::decode(bytes, self.limits)
+                    .and_then(|image| clean::cut(&image, crop))
+                    .map_err(|_| changed(&file.path))?;
+                packer.push(row, &face.path, &kept)
+            }
+        };
+        packed.map_err(|source| ImportError::Pack { path: face.path.clone(), source })
     }
 
     /// Stores a shard; only now its path, and with it the place of its images, is known.
@@ -73,20 +109,6 @@ impl Packing<'_> {
         }
         self.shards.push(Shard { split, images: inside.len() as u64, artifact });
         Ok(())
-    }
-}
-
-fn put(
-    packer: &mut Packer,
-    index: usize,
-    file: &InputFile,
-    examined: &Examined,
-) -> Result<(), ImportError> {
-    match &file.content {
-        Content::Bytes(bytes) if Some(ContentHash::of(bytes)) == examined.file_hash => packer
-            .push(index, &file.path, bytes)
-            .map_err(|source| ImportError::Pack { path: file.path.clone(), source }),
-        _ => Err(changed(&file.path)),
     }
 }
 

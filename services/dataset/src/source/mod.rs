@@ -150,6 +150,35 @@ impl Source {
         }
     }
 
+    /// Reads the files whose paths are wanted, each up to a length of its own, into memory.
+    ///
+    /// # Errors
+    /// A [`SourceError`].
+    pub fn select(
+        &self,
+        max_file_bytes: u64,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<Vec<InputFile>, SourceError> {
+        let kind = match &self.kind {
+            Kind::Directory(paths) => {
+                Kind::Directory(paths.iter().filter(|path| wanted(path)).cloned().collect())
+            }
+            Kind::Zip(entries) => {
+                Kind::Zip(entries.iter().filter(|(path, _)| wanted(path)).cloned().collect())
+            }
+            Kind::Tar { gzip } => Kind::Tar { gzip: *gzip },
+        };
+        let limits = SourceLimits { max_file_bytes, ..self.limits };
+        let mut files = Vec::new();
+        Self { path: self.path.clone(), limits, kind }.visit(|file| {
+            if wanted(&file.path) {
+                files.push(file);
+            }
+            Ok::<(), SourceError>(())
+        })?;
+        Ok(files)
+    }
+
     /// Hands each file to `each`, until it fails. May be called again: the order is the same.
     ///
     /// # Errors

@@ -15,6 +15,9 @@ use agespan_storage::Storage;
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use self::images::Form;
+
+use crate::cluster::Member;
 use crate::manifest::Row;
 use crate::record::{self, DatasetRecord, RecordError};
 use crate::samples::Samples;
@@ -123,9 +126,54 @@ impl DatasetService for Transport {
                 && split.is_none_or(|split| row.split == Some(split))
         };
         let rows: Vec<&Row> = samples.rows().iter().filter(asked).collect();
-        let (rows, next_page_token) = sample_page(&rows, request.page_size, &request.page_token)?;
-        let samples = rows.iter().map(|row| convert::sample(row)).collect();
+        let (rows, next_page_token) = place_page(&rows, request.page_size, &request.page_token)?;
+        let clusters = samples.clusters().by_path();
+        let cluster = |row: &Row| clusters.get(row.path.as_str()).copied();
+        let samples = rows.iter().map(|row| convert::sample(row, cluster(row))).collect();
         Ok(Response::new(proto::ListSamplesResponse { samples, next_page_token }))
+    }
+
+    async fn list_clusters(
+        &self,
+        request: Request<proto::ListClustersRequest>,
+    ) -> Result<Response<proto::ListClustersResponse>, Status> {
+        let request = request.into_inner();
+        let samples = self.samples(&request.name).await?;
+        let clusters: Vec<&[Member]> = samples.clusters().iter().collect();
+        let (page, next_page_token) =
+            place_page(&clusters, request.page_size, &request.page_token)?;
+        let cluster = |members: &&[Member]| {
+            let rows: Vec<&Row> = members.iter().filter_map(|m| samples.find(&m.path)).collect();
+            convert::cluster(members, &rows)
+        };
+        let clusters = page.iter().map(cluster).collect();
+        Ok(Response::new(proto::ListClustersResponse { clusters, next_page_token }))
+    }
+
+    async fn get_sample_images(
+        &self,
+        request: Request<proto::GetSampleImagesRequest>,
+    ) -> Result<Response<proto::GetSampleImagesResponse>, Status> {
+        let request = request.into_inner();
+        let form = Form::of_side(request.side)?;
+        if !(1..=64).contains(&request.paths.len()) {
+            return Err(status::invalid("paths", "PATHS", "give 1 to 64 paths"));
+        }
+        let samples = self.samples(&request.name).await?;
+        let mut batch = Vec::with_capacity(request.paths.len());
+        for path in &request.paths {
+            let usable = samples.find(path).filter(|row| row.place.is_some());
+            let row = usable.ok_or_else(|| {
+                let message = format!("{path} is no usable sample of {}", request.name);
+                status::not_found("sample", path, message)
+            })?;
+            let image = samples.image(row).await.map_err(convert::samples_error)?;
+            batch.push((row.clone(), image));
+        }
+        let (samples, prepared) = tokio::task::spawn_blocking(move || images::given(batch, form))
+            .await
+            .map_err(|error| status::internal(&error))??;
+        Ok(Response::new(proto::GetSampleImagesResponse { samples, prepared }))
     }
 
     async fn stream_samples(
@@ -135,8 +183,10 @@ impl DatasetService for Transport {
         let request = request.into_inner();
         let split = convert::split("split", request.split)?
             .ok_or_else(|| status::invalid("split", "SPLIT_MISSING", "say which split"))?;
+        let form = Form::of_side(request.side)?;
         let samples = self.samples(&request.name).await?;
-        Ok(Response::new(images::stream(samples, split)))
+        let first = images::resume_at(&samples, split, &request.resume_token)?;
+        Ok(Response::new(images::stream(samples, split, form, first)))
     }
 
     async fn get_splits(
@@ -148,12 +198,13 @@ impl DatasetService for Transport {
     }
 }
 
-/// A token is the place of the next row: a manifest never changes, so the place stays right.
-fn sample_page<'a, 'r>(
-    rows: &'a [&'r Row],
+/// A token is the place of the next row or cluster: a manifest never changes, so the place stays
+/// right.
+fn place_page<'a, T>(
+    rows: &'a [T],
     page_size: u32,
     page_token: &str,
-) -> Result<(&'a [&'r Row], String), Status> {
+) -> Result<(&'a [T], String), Status> {
     let size = SAMPLE_PAGES.size(page_size)?;
     let start = match page_token {
         "" => 0,

@@ -16,6 +16,7 @@ use agespan_storage::Storage;
 use tonic::{Code, Status};
 
 use super::convert;
+use crate::layout::Format;
 use crate::record::{self, DatasetRecord, RecordError};
 use crate::worker::{IMPORT_KIND, ImportPayload};
 
@@ -37,15 +38,29 @@ fn payload(request: proto::ImportDatasetRequest) -> Result<ImportPayload, Status
     if let Err(error) = record::path(&request.dataset_id) {
         return Err(status::invalid("dataset_id", "DATASET_NAME", error.to_string()));
     }
-    if proto::Format::try_from(request.format).is_err() {
-        return Err(status::invalid("format", "UNKNOWN_ENUM", "not a value of the enum"));
-    }
+    let format = convert::format(request.format, request.columns)?;
     Ok(ImportPayload {
+        tables: tables(&format, request.tables)?,
+        format,
         dataset_id: request.dataset_id,
         source: absolute(&request.source)?,
         seed: request.seed,
         request_id: request.request_id,
     })
+}
+
+fn tables(format: &Format, tables: Vec<String>) -> Result<Vec<PathBuf>, Status> {
+    match format {
+        Format::Table(_) if tables.is_empty() => {
+            let message = "name the label table: a path inside the source or on the server";
+            Err(status::invalid("tables", "TABLE_MISSING", message))
+        }
+        Format::UtkFace | Format::AgeDb | Format::FgNet if !tables.is_empty() => {
+            let message = "labels of this format are in file names; leave the tables out";
+            Err(status::invalid("tables", "TABLES", message))
+        }
+        _ => Ok(tables.into_iter().map(PathBuf::from).collect()),
+    }
 }
 
 /// The worker may run in another folder.

@@ -1,4 +1,5 @@
 //! A server of one's own for each test.
+#![allow(dead_code, reason = "each test file takes the part it needs")]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

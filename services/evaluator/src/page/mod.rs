@@ -29,7 +29,11 @@ pub fn page(report: &Report) -> String {
         p {
             (overall.count) " faces of " code { (report.dataset) } " answered by "
             code { (report.model) } " with " code { (report.calibration) } ". "
-            (report.refused) " were refused. All bounds are 95 %."
+            (report.refused) " were refused. "
+            @if report.range_labelled > 0 {
+                (report.range_labelled) " have a range for an age and are in no figure. "
+            }
+            "All bounds are 95 %."
         }
         p {
             "Mean absolute error " b { (years(&overall.mae)) } ", within five years "

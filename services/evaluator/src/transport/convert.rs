@@ -25,6 +25,7 @@ pub(super) fn report(record: &Record, report: Report) -> proto::Report {
             by_true_decade: groups(report.metrics.by_true_decade),
             gender: Some(gender(report.metrics.gender)),
             refused: count(report.refused),
+            range_labelled: count(report.range_labelled),
             divisions: report.metrics.divisions.into_iter().map(division).collect(),
             diagnostics: report.diagnostics.map(diagnostics),
         }),

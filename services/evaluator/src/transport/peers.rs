@@ -21,6 +21,8 @@ pub(crate) struct Answers {
     pub(crate) calibration: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) refused: u64,
+    /// Faces that are in no figure, since their age label is a range.
+    pub(crate) range_labelled: u64,
 }
 
 /// The services that are asked.
@@ -68,7 +70,7 @@ impl Peers {
         let mut estimates = begun.map_err(peer_failure)?;
         while let Some((labels, answer)) = estimates.next().await.map_err(peer_failure)? {
             answers.take(labels, answer)?;
-            progress(answers.rows.len() as u64 + answers.refused, summary.sample_count);
+            progress(answers.seen(), summary.sample_count);
         }
         Ok(answers)
     }
@@ -96,6 +98,10 @@ impl Peers {
 }
 
 impl Answers {
+    fn seen(&self) -> u64 {
+        self.rows.len() as u64 + self.refused + self.range_labelled
+    }
+
     fn take(
         &mut self,
         labels: Vec<dataset::Sample>,
@@ -104,6 +110,9 @@ impl Answers {
         same_throughout(self, &answer)?;
         for (result, label) in answer.results.into_iter().zip(labels) {
             match result.outcome {
+                Some(Outcome::Estimates(_)) if label.age_range.is_some() => {
+                    self.range_labelled += 1;
+                }
                 Some(Outcome::Estimates(estimates)) => {
                     self.rows.extend(estimates.faces.iter().filter_map(|face| row(face, &label)));
                 }
@@ -139,7 +148,10 @@ fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
     let prediction = prediction_from_proto(face).ok()?;
     Some(Row {
         age: f64::from(label.age?),
-        female: label.gender() == Gender::Female,
+        female: match label.gender() {
+            Gender::Unspecified => None,
+            gender => Some(gender == Gender::Female),
+        },
         estimate: face.age,
         interval: (interval.lower, interval.upper),
         group: interval.group.clone(),

@@ -66,6 +66,14 @@ impl Score {
         }
     }
 
+    /// Of the ages from `lower` to `upper` the one with the greatest score: a truth that is known as
+    /// a range only is covered wherever this one is. The ages below any threshold are one interval,
+    /// so that it is one of the ends.
+    pub fn worst(self, prediction: &Prediction, lower: f64, upper: f64) -> f64 {
+        let is_lower = self.of(prediction, lower) > self.of(prediction, upper);
+        if is_lower { lower } else { upper }
+    }
+
     /// The ends, in years, of the smallest interval that contains every age whose score is at
     /// most `threshold`. Not yet intersected with any support.
     ///
@@ -184,6 +192,21 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn no_age_of_a_range_is_worse_than_the_worst(
+            score in any_score(),
+            prediction in any_prediction(),
+            lower in 0..117_i32,
+            years in 0..60_i32,
+        ) {
+            let upper = (lower + years).min(116);
+            let worst = score.worst(&prediction, lower.into(), upper.into());
+            let of = |age: f64| score.of(&prediction, age);
+            for age in lower..=upper {
+                prop_assert!(of(age.into()) <= of(worst), "{age} is worse than {worst}");
+            }
+        }
+
         /// The heart of the guarantee: covered exactly when the score is at most the threshold.
         #[test]
         fn an_interval_holds_the_ages_whose_score_is_at_most_the_threshold(

@@ -14,7 +14,8 @@
 
 use thiserror::Error;
 
-use crate::label::{Gender, Label, MAX_AGE, Race};
+use super::{Annotation, Fault};
+use crate::label::{Age, Gender, Label, MAX_AGE, Race};
 
 /// What a well-formed name says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +71,11 @@ impl NameFault {
     }
 }
 
+pub(super) fn annotation(path: &str) -> Result<Annotation, Fault> {
+    let Name { label, timestamp } = parse(path)?;
+    Ok(Annotation { label, timestamp: Some(timestamp), subject: None, face: None })
+}
+
 /// Reads the label from a file's path; only the part after the last slash counts.
 ///
 /// # Errors
@@ -82,9 +88,9 @@ pub fn parse(path: &str) -> Result<Name, NameFault> {
         _ if fields.len() > 1 && fields.contains(&"") => Err(NameFault::DoubleUnderscore),
         [age, gender, race, timestamp] => Ok(Name {
             label: Label {
-                age: self::age(age)?,
-                gender: self::gender(gender)?,
-                race: self::race(race)?,
+                age: Age::Exact(self::age(age)?),
+                gender: Some(self::gender(gender)?),
+                race: Some(self::race(race)?),
             },
             timestamp: self::timestamp(timestamp)?,
         }),
@@ -118,7 +124,8 @@ fn gender(field: &str) -> Result<Gender, NameFault> {
 }
 
 fn race(field: &str) -> Result<Race, NameFault> {
-    code(field, Race::ALL).ok_or_else(|| NameFault::Race(field.to_owned()))
+    // Others came with other data sets.
+    code(field, &Race::ALL[..5]).ok_or_else(|| NameFault::Race(field.to_owned()))
 }
 
 fn timestamp(field: &str) -> Result<String, NameFault> {
@@ -147,9 +154,10 @@ mod tests {
     #[test]
     fn well_formed() {
         let name = parse("UTKFace/100_1_2_20170112213500903.jpg.chip.jpg").unwrap();
-        let label = Label { age: 100, gender: Gender::Female, race: Race::Asian };
+        let (gender, race) = (Some(Gender::Female), Some(Race::Asian));
+        let label = Label { age: Age::Exact(100), gender, race };
         assert_eq!(name, Name { label, timestamp: "20170112213500903".into() });
-        assert_eq!(parse("0_0_4_1.PNG").unwrap().label.age, 0);
+        assert_eq!(parse("0_0_4_1.PNG").unwrap().label.age, Age::Exact(0));
     }
 
     #[test]
@@ -157,7 +165,8 @@ mod tests {
         let space = parse("24_0_1_20170116220224657 .jpg.chip.jpg").unwrap();
         assert_eq!(space.timestamp, "20170116220224657");
         let dot = parse("55_0_0_20170116232725357jpg.chip.jpg").unwrap();
-        assert_eq!((dot.label.age, dot.timestamp.as_str()), (55, "20170116232725357"));
+        assert_eq!(dot.label.age, Age::Exact(55));
+        assert_eq!(dot.timestamp, "20170116232725357");
         assert!(parse("14_0_0_2017011022340900.jpg.chip.jpg").is_ok());
         assert!(parse("38_0_1_201701162330572788.jpg.chip.jpg").is_ok());
     }
