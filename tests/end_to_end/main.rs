@@ -8,6 +8,7 @@ mod calibrator_away;
 mod collector;
 mod killed;
 mod own_predictor;
+mod photos;
 mod pipeline;
 mod probes;
 mod reported;

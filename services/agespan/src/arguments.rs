@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::faces::Look;
+
 /// Age intervals with a guarantee, from photos of faces.
 #[derive(Parser)]
 #[command(version)]
@@ -89,15 +91,14 @@ pub(crate) struct Up {
 
 #[derive(Args)]
 pub(crate) struct Predict {
-    /// Photos, or folders of photos; each shows one face that fills most of it.
+    /// Photos, or folders of photos.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
     /// Share of true ages that shall be inside the interval.
     #[arg(long, default_value_t = 0.9)]
     pub(crate) coverage: f64,
-    /// Which faces.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) faces: Faces,
+    #[command(flatten)]
+    pub(crate) look: Look,
     /// The model to ask, models/ID [default: the active one].
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -108,7 +109,7 @@ pub(crate) struct Predict {
 
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// Photos, or folders of photos; each shows one face that fills most of it.
+    /// Photos, or folders of photos.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
     /// The age in years, 1 to 100.
@@ -117,23 +118,14 @@ pub(crate) struct Verify {
     /// Greatest share of younger people who may pass.
     #[arg(long, default_value_t = 0.01)]
     pub(crate) false_pass_rate: f64,
+    #[command(flatten)]
+    pub(crate) look: Look,
     /// The model to ask, models/ID [default: the active one].
     #[arg(long)]
     pub(crate) model: Option<String>,
     /// Folder with the models and calibrations, when no server is named.
     #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
     pub(crate) data_dir: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Faces {
-    /// The photo is one face already.
-    #[default]
-    WholeImage,
-    /// The largest face that is found.
-    Largest,
-    /// Every face that is found.
-    All,
 }
 
 #[derive(Subcommand)]
@@ -388,7 +380,8 @@ pub(crate) struct Demo {
     /// With --data: train on all faces for as long as the recipe says, not for a taste.
     #[arg(long)]
     pub(crate) full: bool,
-    /// With --data: folder of the weights that training begins with; `make setup` fills it.
+    /// Folder of the face detector's weights and those that training begins with; `make setup`
+    /// fills it.
     #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
     pub(crate) first_weights: Option<PathBuf>,
     /// Folder for what the demo makes.

@@ -8,7 +8,8 @@ use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Faces, Predict, Service, Train};
+use crate::arguments::{Calibrate, Demo, Predict, Service, Train};
+use crate::commands::faces::{Faces, Look};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, photos, predict, train};
 use crate::system::System;
 
@@ -46,6 +47,8 @@ pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
 }
 
 async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
+    // Ours are cut already.
+    let faces = if demo.photo.is_empty() { Faces::WholeImage } else { Faces::All };
     let photos = if demo.photo.is_empty() {
         println!(
             "\nTwo portraits by the United States government (public domain), see deploy/demo/faces:"
@@ -57,7 +60,7 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     let predict = Predict {
         photos,
         coverage: 0.9,
-        faces: Faces::WholeImage,
+        look: Look { faces, refuse: Vec::new() },
         model: None,
         data_dir: PathBuf::new(),
     };
@@ -67,9 +70,9 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
   export PATH=$(make -s path):$PATH
-  agespan predict PHOTO                       your own photo, cut to one face
+  agespan predict --faces all PHOTO           every face of your own photo
   agespan up                                  a system that stays; then, in another terminal:
-  agespan --server http://127.0.0.1:50051 predict PHOTO
+  agespan --server http://127.0.0.1:50051 predict --faces all PHOTO
   grpcurl -plaintext 127.0.0.1:50051 list     what it can do, by reflection
   make demo DATA=path/to/utkface.zip          import, train, calibrate and evaluate on UTKFace"
     );

@@ -5,6 +5,7 @@ mod calibration;
 mod dataset;
 mod demo;
 mod evaluate;
+pub(crate) mod faces;
 mod job;
 mod model;
 mod photos;

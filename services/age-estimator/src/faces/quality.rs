@@ -1,0 +1,96 @@
+//! What makes an estimate doubtful: few pixels, little detail, a face that looks away.
+
+use agespan_imaging::{Point, RgbImage, square};
+
+/// A face of fewer pixels on its shorter side is too small.
+const SMALLEST: f64 = 30.0;
+/// A face with less sharpness is blurred.
+const SHARPEST: f64 = 0.05;
+/// A face whose nose is further from the middle is in profile.
+const FURTHEST: f64 = 0.4;
+/// Side of the square on which sharpness is measured, in pixels: about what the model sees.
+const LOOKED_AT: u32 = 100;
+
+/// Something that makes an estimate doubtful.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issue {
+    /// Too few pixels.
+    TooSmall,
+    /// Too little detail.
+    Blurred,
+    /// Seen too far from the side.
+    Profile,
+}
+
+/// How good a picture of a face is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quality {
+    /// Shorter side of the face in pixels of the photo.
+    pub size: f64,
+    /// Standard deviation of the Laplacian over that of the brightness, on the aligned face.
+    pub sharpness: f64,
+    /// How far the nose is from the middle between the eyes, in distances of the eyes; positive to
+    /// the right.
+    pub yaw: f64,
+    /// What is wrong.
+    pub issues: Vec<Issue>,
+}
+
+impl Quality {
+    /// Of a face of `size` pixels, by its landmarks and its chip.
+    pub fn measure(size: f64, landmarks: &[Point; 5], chip: &RgbImage) -> Self {
+        let (sharpness, yaw) = (sharpness(chip), yaw(landmarks));
+        let issues = [
+            (size < SMALLEST, Issue::TooSmall),
+            (sharpness < SHARPEST, Issue::Blurred),
+            (yaw.abs() > FURTHEST, Issue::Profile),
+        ];
+        let issues = issues.into_iter().filter_map(|(is, issue)| is.then_some(issue)).collect();
+        Self { size, sharpness, yaw, issues }
+    }
+
+    /// For a message to a person.
+    pub(crate) fn describe(&self) -> String {
+        let word = |issue: &Issue| match issue {
+            Issue::TooSmall => format!("too small ({:.0} pixels, from {SMALLEST} on)", self.size),
+            Issue::Blurred => {
+                format!("blurred (sharpness {:.3}, from {SHARPEST} on)", self.sharpness)
+            }
+            Issue::Profile => format!("in profile (yaw {:.2}, up to {FURTHEST})", self.yaw),
+        };
+        self.issues.iter().map(word).collect::<Vec<_>>().join(" and ")
+    }
+}
+
+fn yaw([left, right, nose, ..]: &[Point; 5]) -> f64 {
+    let eyes = [right[0] - left[0], right[1] - left[1]];
+    let nose = [nose[0] - (left[0] + right[0]) / 2.0, nose[1] - (left[1] + right[1]) / 2.0];
+    // In double precision only eyes in one point divide by zero: then it is no face from the front.
+    let yaw = (nose[0] * eyes[0] + nose[1] * eyes[1]) / (eyes[0] * eyes[0] + eyes[1] * eyes[1]);
+    if yaw.is_finite() { yaw } else { 1.0 }
+}
+
+fn sharpness(chip: &RgbImage) -> f64 {
+    let picture = square(chip, LOOKED_AT);
+    let side = LOOKED_AT as usize;
+    let brightness: Vec<f64> = picture
+        .pixels()
+        .map(|pixel| {
+            let [r, g, b] = pixel.0.map(f64::from);
+            0.299 * r + 0.587 * g + 0.114 * b
+        })
+        .collect();
+    let at = |x: usize, y: usize| brightness[y * side + x];
+    let inner = (1..side - 1).flat_map(|y| (1..side - 1).map(move |x| (x, y)));
+    let laplacian: Vec<f64> = inner
+        .map(|(x, y)| at(x - 1, y) + at(x + 1, y) + at(x, y - 1) + at(x, y + 1) - 4.0 * at(x, y))
+        .collect();
+    // An evenly coloured picture has neither.
+    deviation(&laplacian) / deviation(&brightness).max(1.0)
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+}
