@@ -5,9 +5,13 @@ use agespan_imaging::{Photo, Point, RgbImage, Similarity};
 /// Side of a UTKFace chip in pixels.
 pub const SIDE: u32 = 200;
 
-/// Where eyes, nose and mouth lie in a chip, in its pixels.
+/// Where eyes, nose and corners of the mouth lie in a chip, in its pixels.
+///
+/// They are the means over the 394 of 400 chips of the train split in which the detector finds a
+/// face with a score above 0.99; the standard deviations are 3 to 7 pixels.
+/// `examples/faces.py points` measures them.
 const LANDMARKS: [Point; 5] =
-    [[58.0, 58.0], [142.0, 58.0], [100.0, 105.0], [65.0, 145.0], [135.0, 145.0]];
+    [[60.2, 58.5], [138.6, 58.5], [98.5, 105.3], [64.2, 139.5], [135.4, 139.3]];
 
 /// The similarity that takes a face's landmarks to a chip's; none where they are one point.
 pub fn place(landmarks: &[Point; 5]) -> Option<Similarity> {

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
-use agespan_imaging::{Photo, fit};
+use agespan_imaging::{Photo, Point, RgbImage, Similarity, cut, fit};
 use agespan_models::{DetectError, DetectSpec, Detection, Mtcnn, WeightsError};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 
 /// A photo is looked at with so many pixels on its longer side at most. A quarter of a
 /// twelve-megapixel photo is just above it; the smallest face that is found is a fiftieth of it.
 pub(super) const LOOKED_AT: u32 = 1000;
+
+/// Side of the picture in which one face is looked at again, in pixels, and the most such faces.
+const AGAIN_SIDE: u32 = 400;
+const LOOKED_AT_AGAIN: usize = 4;
 
 /// Photos that wait for the detector. Few do: each of them is decoded, so the decoder's permits
 /// bound them first.
@@ -109,18 +113,65 @@ async fn start(path: &Path) -> Result<mpsc::Sender<Work>, FinderError> {
 fn find(detector: &Mtcnn, photo: &Photo) -> Result<Vec<Detection>, DetectError> {
     let picture = fit(&photo.image, LOOKED_AT);
     let mut found = detector.detect(picture.as_raw(), picture.width(), picture.height())?;
-    let ratio = [
-        photo.width as f32 / picture.width() as f32,
-        photo.height as f32 / picture.height() as f32,
-    ];
-    for face in &mut found {
-        for (index, side) in face.place.iter_mut().enumerate() {
-            *side *= ratio[index % 2];
-        }
-        for point in &mut face.landmarks {
-            // Whole numbers are the middles of pixels: what is scaled is half a pixel further on.
-            *point = [0, 1].map(|axis| (point[axis] + 0.5) * ratio[axis] - 0.5);
+    for face in found.iter_mut().filter(|face| sticks_out(face, &picture)).take(LOOKED_AT_AGAIN) {
+        if let Some(better) = look_again(detector, &picture, face)? {
+            *face = better;
         }
     }
+    let ratio = [
+        f64::from(photo.width) / f64::from(picture.width()),
+        f64::from(photo.height) / f64::from(picture.height()),
+    ];
+    // Whole numbers are the middles of pixels: what is scaled is half a pixel further on.
+    let whole = |point: Point| [0, 1].map(|axis| (point[axis] + 0.5) * ratio[axis] - 0.5);
+    found.iter_mut().for_each(|face| *face = moved(face, whole));
+    found.sort_by(|left, right| right.area().total_cmp(&left.area()));
     Ok(found)
+}
+
+/// Whether a face reaches over the picture's edge by more than a twentieth of its side.
+fn sticks_out(face: &Detection, picture: &RgbImage) -> bool {
+    let [left, top, right, bottom] = face.place;
+    let (beside, above) = ((right - left) / 20.0, (bottom - top) / 20.0);
+    left < -beside
+        || top < -above
+        || right > picture.width() as f32 + beside
+        || bottom > picture.height() as f32 + above
+}
+
+/// A face that fills the picture is placed badly: the detector has seen faces with something around
+/// them, and is up to a tenth of the face off without. So it is shown such a face once more, twice
+/// as far away, the picture's edges going on all around it.
+fn look_again(
+    detector: &Mtcnn,
+    picture: &RgbImage,
+    face: &Detection,
+) -> Result<Option<Detection>, DetectError> {
+    let [left, top, right, bottom] = face.place.map(f64::from);
+    let (middle, reach) =
+        ([(left + right) / 2.0, (top + bottom) / 2.0], (right - left).max(bottom - top));
+    let corners = [-reach, reach].map(|reach| middle.map(|at| at + reach));
+    let last = f64::from(AGAIN_SIDE - 1);
+    let Some(place) = Similarity::between(&corners, &[[0.0; 2], [last; 2]]) else {
+        return Ok(None);
+    };
+    let square = cut(picture, &place, AGAIN_SIDE);
+    let found = detector.detect(square.as_raw(), AGAIN_SIDE, AGAIN_SIDE)?;
+    let back = place.inverse();
+    let found = found.iter().map(|face| moved(face, |point| back.apply(point)));
+    // Another face at the edge is not the one that was to be placed.
+    let within = |face: &Detection| {
+        let [other_left, other_top, other_right, other_bottom] = face.place.map(f64::from);
+        let other = [(other_left + other_right) / 2.0, (other_top + other_bottom) / 2.0];
+        (0..2).all(|axis| (other[axis] - middle[axis]).abs() < reach / 4.0)
+    };
+    Ok(found.filter(within).next())
+}
+
+fn moved(face: &Detection, place: impl Fn(Point) -> Point) -> Detection {
+    let point = |x: f32, y: f32| place([x.into(), y.into()]).map(|at| at as f32);
+    let [left, top, right, bottom] = face.place;
+    let ([left, top], [right, bottom]) = (point(left, top), point(right, bottom));
+    let landmarks = face.landmarks.map(|[x, y]| point(x, y));
+    Detection { place: [left, top, right, bottom], landmarks, ..*face }
 }

@@ -94,3 +94,49 @@ fn deviation(values: &[f64]) -> f64 {
     let mean = values.iter().sum::<f64>() / count;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn face(nose: f64) -> [Point; 5] {
+        [[60.0, 58.0], [140.0, 58.0], [nose, 105.0], [64.0, 139.0], [136.0, 139.0]]
+    }
+
+    /// Stripes `width` pixels wide, between two brightnesses.
+    fn stripes(width: u32, dark: u8, bright: u8) -> RgbImage {
+        RgbImage::from_fn(200, 200, |x, _| {
+            let brightness = if x / width % 2 == 0 { dark } else { bright };
+            [brightness; 3].into()
+        })
+    }
+
+    #[test]
+    fn yaw_follows_the_nose_and_not_the_tilt_of_the_head() {
+        assert!(yaw(&face(100.0)).abs() < 1e-12);
+        assert!((yaw(&face(140.0)) - 0.5).abs() < 1e-12);
+        assert!((yaw(&face(80.0)) + 0.25).abs() < 1e-12);
+        // A quarter turn, and another size.
+        let turned = face(140.0).map(|[x, y]| [-2.0 * y, 2.0 * x]);
+        assert!((yaw(&turned) - 0.5).abs() < 1e-12);
+        assert_eq!(yaw(&[[7.0, 7.0]; 5]), 1.0);
+    }
+
+    #[test]
+    fn sharpness_is_of_detail_and_not_of_contrast() {
+        let fine = sharpness(&stripes(4, 20, 220));
+        assert!(fine > 2.0 * sharpness(&stripes(25, 20, 220)));
+        assert!((sharpness(&stripes(4, 100, 140)) / fine - 1.0).abs() < 0.1);
+        assert_eq!(sharpness(&stripes(4, 99, 99)), 0.0);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_its_numbers() {
+        let good = Quality::measure(150.0, &face(104.0), &stripes(4, 20, 220));
+        assert!(good.issues.is_empty());
+        let bad = Quality::measure(12.0, &face(150.0), &stripes(200, 20, 220));
+        assert_eq!(bad.issues, [Issue::TooSmall, Issue::Blurred, Issue::Profile]);
+        let words = bad.describe();
+        assert!(words.contains("12 pixels") && words.contains("yaw 0.62"), "{words}");
+    }
+}

@@ -77,6 +77,11 @@ pub(super) fn suppress<T: AsRef<Candidate>>(
     against: Against,
 ) -> Vec<T> {
     let mut kept: Vec<T> = Vec::new();
+    if against == Against::Smaller {
+        // Scores near 1 are often equal in 32 bits. The reference takes the first of equals where it
+        // measures against the union, and the last here.
+        found.reverse();
+    }
     found.sort_by(by_falling_score);
     for one in found {
         if kept.iter().all(|better| shared(better.as_ref(), one.as_ref(), against) <= most) {
