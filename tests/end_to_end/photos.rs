@@ -183,7 +183,7 @@ async fn boxes_are_in_pixels_of_the_upright_photo_however_it_is_kept() {
         let answer = ask(&server, image, FaceSelection::All, &[]).await.unwrap();
         compare(&answer.faces, 1.0, 3.0);
     }
-    // Eleven megapixels, which are decoded at a quarter and cut from what each face needs.
+    // Eleven megapixels, which are looked at on a half and cut from what the smallest face needs.
     let (width, height) = photo().dimensions();
     let large = imageops::resize(&photo(), width * 5, height * 5, FilterType::CatmullRom);
     let answer = ask(&server, jpeg(&large, 1), FaceSelection::All, &[]).await.unwrap();
@@ -199,20 +199,27 @@ async fn boxes_are_in_pixels_of_the_upright_photo_however_it_is_kept() {
 async fn faces_that_are_not_good_enough_are_named_and_can_be_refused() {
     let sandbox = Sandbox::new().await;
     let server = sandbox.up().await;
-    let all = ask(&server, png(&photo()), FaceSelection::All, &[]).await.unwrap();
-    let small = |face: &proto::FaceEstimate| {
-        face.quality.as_ref().unwrap().issues().any(|issue| issue == QualityIssue::TooSmall)
+    // The smallest face is then 20 pixels wide, the next one 30.
+    let (width, height) = photo().dimensions();
+    let photo = imageops::resize(&photo(), width * 7 / 10, height * 7 / 10, FilterType::CatmullRom);
+    let all = ask(&server, png(&photo), FaceSelection::All, &[]).await.unwrap();
+    let issues = |face: &proto::FaceEstimate| -> Vec<_> {
+        face.quality.as_ref().unwrap().issues().collect()
     };
-    let count = all.faces.iter().filter(|face| small(face)).count();
-    assert!((1..8).contains(&count), "{count}");
-    assert!(!small(&all.faces[0]) && small(&all.faces[7]));
+    assert_eq!(all.faces.len(), 8);
+    assert!(all.faces[..7].iter().all(|face| issues(face).is_empty()), "{:?}", all.faces);
+    assert!(issues(&all.faces[7]).contains(&QualityIssue::TooSmall), "{:?}", all.faces[7]);
 
     let refuse = [QualityIssue::TooSmall];
-    let some = ask(&server, png(&photo()), FaceSelection::All, &refuse).await.unwrap();
-    assert_eq!((some.faces.len(), some.refused.len(), some.faces_found), (8 - count, count, 8));
-    assert_eq!(some.refused[count - 1].r#box, all.faces[7].r#box);
+    let some = ask(&server, png(&photo), FaceSelection::All, &refuse).await.unwrap();
+    assert_eq!((some.faces.len(), some.refused.len(), some.faces_found), (7, 1, 8));
+    assert_eq!(some.refused[0].r#box, all.faces[7].r#box);
+    let blurred = imageops::blur(&photo, 4.0);
+    let blurred = ask(&server, png(&blurred), FaceSelection::Largest, &[]).await.unwrap();
+    let sharpness = |face: &proto::FaceEstimate| face.quality.as_ref().unwrap().sharpness;
+    assert!(sharpness(&blurred.faces[0]) < sharpness(&all.faces[0]) / 1.5);
     // Only the smallest one, taken by itself.
-    let tiny = imageops::crop_imm(&photo(), 620, 286, 76, 66).to_image();
+    let tiny = imageops::crop_imm(&photo, 434, 200, 53, 46).to_image();
     for faces in [FaceSelection::Largest, FaceSelection::All] {
         assert_eq!(ask(&server, png(&tiny), faces, &[]).await.unwrap().faces.len(), 1);
         let status = ask(&server, png(&tiny), faces, &refuse).await.unwrap_err();
@@ -253,7 +260,10 @@ async fn an_age_is_checked_on_the_largest_face() {
 async fn the_command_line_finds_faces_with_nothing_set() {
     let sandbox = Sandbox::new().await;
     let (several, none) = (sandbox.path("several.png"), sandbox.path("none.png"));
-    fs::write(&several, png(&photo())).unwrap();
+    let (width, height) = photo().dimensions();
+    let several_faces =
+        imageops::resize(&photo(), width * 7 / 10, height * 7 / 10, FilterType::CatmullRom);
+    fs::write(&several, png(&several_faces)).unwrap();
     fs::write(&none, png(&meadow())).unwrap();
     // As after `make build`: only the cache says where the detector is.
     let weights = setting("AGESPAN_FIRST_WEIGHTS").expect("run `make setup`");
@@ -266,7 +276,7 @@ async fn the_command_line_finds_faces_with_nothing_set() {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     };
-    let all = ["--json", "predict", "--faces", "all", "--refuse", "too-small"];
+    let all = ["--json", "predict", "--faces", "all", "--refuse", "too-small,blurred"];
     let (code, out, err) = run(&all).await;
     assert_eq!((code, err.lines().count()), (1, 1), "{err}");
     assert!(err.contains("none.png") && err.contains("no face was found"), "{err}");

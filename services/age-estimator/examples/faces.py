@@ -3,7 +3,8 @@
     pip install numpy pillow pyarrow
     python faces.py points PROGRAM UTKFACE.zip MANIFEST.parquet    # where the landmarks of chips lie
     python faces.py paste PROGRAM UTKFACE.zip MANIFEST.parquet     # chips in photos, and by themselves
-    python faces.py quality PROGRAM UTKFACE.zip MANIFEST.parquet   # errors by size, sharpness and yaw
+    python faces.py quality PROGRAM UTKFACE.zip MANIFEST.parquet   # errors by size and sharpness
+    python faces.py yaw PROGRAM UTKFACE.zip MANIFEST.parquet 1687  # errors by yaw, on so many chips
 
 PROGRAM is a built `agespan`; the manifest lies in the store of a system that imported the archive
 (`agespan dataset import`). Points are of the train split, everything else of the validation split.
@@ -106,38 +107,43 @@ def paste(program, chips):
             summary(f"scale {scale}, {degrees} degrees", columns[:, :2], columns[:, 2])
 
 
+def measured(program, photos, ages):
+    """Estimate, truth, width, size, sharpness and yaw of each face that is found."""
+    lines = zip(predict(program, photos, "largest"), ages)
+    return numpy.array(
+        [
+            (line["age"], age, line["upper"] - line["lower"], line["quality"]["size"],
+             line["quality"]["sharpness"], abs(line["quality"]["yaw"]))
+            for line, age in lines
+            if line
+        ]
+    )
+
+
 def quality(program, chips):
     ages, pictures = zip(*chips)
-    rows = []
-    shrunk = [("small", side) for side in (200, 120, 90, 70, 50, 40, 30, 24)]
-    blurred = [("blur", radius) for radius in (1, 2, 3, 4, 6, 8)]
-    for kind, amount in shrunk + blurred:
+    small, blurred = [], []
+    for side in (200, 120, 90, 70, 50, 40, 30, 24):
         rng = numpy.random.default_rng(0)
-        photos = []
-        for chip in pictures:
-            if kind == "blur":
-                chip = chip.filter(ImageFilter.GaussianBlur(amount))
-            photos.append(on_a_ground(chip, rng, amount / 200 if kind == "small" else 1.0, 0))
-        found = predict(program, photos, "largest")
-        lines = [(line, age) for line, age in zip(found, ages) if line]
-        table = numpy.array(
-            [
-                (line["age"], age, line["upper"] - line["lower"], line["quality"]["size"],
-                 line["quality"]["sharpness"], line["quality"]["yaw"])
-                for line, age in lines
-            ]
-        )
-        rows.append((kind, table))
-        describe(f"{kind} {amount}", table, len(found))
-    both = numpy.concatenate([table for _, table in rows])
-    sharp = numpy.concatenate([table for kind, table in rows if kind == "blur"] + [rows[0][1]])
-    bins("size", 3, numpy.concatenate([t for k, t in rows if k == "small"]),
-         (0, 16, 20, 24, 28, 32, 40, 50, 70, 100, 1000))
-    bins("sharpness", 4, sharp, (0, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 9))
-    frontal = rows[0][1].copy()
-    frontal[:, 5] = numpy.abs(frontal[:, 5])
-    bins("yaw", 5, frontal, (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 9))
-    print(len(both), "faces in all")
+        photos = [on_a_ground(chip, rng, side / 200, 0) for chip in pictures]
+        small.append(measured(program, photos, ages))
+        describe(f"{side} pixels", small[-1], len(photos))
+    for radius in (0, 1, 2, 3, 4, 6, 8):
+        rng = numpy.random.default_rng(0)
+        chips = [chip.filter(ImageFilter.GaussianBlur(radius)) for chip in pictures]
+        photos = [on_a_ground(chip, rng, 1.0, 0) for chip in chips]
+        blurred.append(measured(program, photos, ages))
+        describe(f"blur {radius}", blurred[-1], len(photos))
+    bins("size", 3, numpy.concatenate(small), (0, 16, 20, 24, 28, 32, 40, 50, 70, 100, 1000))
+    edges = (0, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 9)
+    bins("sharpness", 4, numpy.concatenate(blurred), edges)
+
+
+def yaw(program, chips):
+    ages, pictures = zip(*chips)
+    rng = numpy.random.default_rng(0)
+    table = measured(program, [on_a_ground(chip, rng, 1.0, 0) for chip in pictures], ages)
+    bins("yaw", 5, table, (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 9))
 
 
 def describe(name, table, count):
@@ -165,7 +171,7 @@ def bins(name, column, table, edges):
 def main(what, program, archive, manifest, count=CHIPS):
     split = "train" if what == "points" else "validation"
     chips = Chips(archive, manifest, split, int(count))
-    {"points": points, "paste": paste, "quality": quality}[what](program, chips)
+    {"points": points, "paste": paste, "quality": quality, "yaw": yaw}[what](program, chips)
 
 
 if __name__ == "__main__":

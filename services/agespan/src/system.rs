@@ -59,6 +59,8 @@ impl System {
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address: SocketAddr = listener.local_addr()?;
+        // Absolute: the first part of a relative path would be taken for a host.
+        let data_dir = std::path::absolute(data_dir)?;
         let socket = format!("redis+unix://{}", data_dir.join("redis/redis.sock").display());
         let platform = Platform::new(&process, address, redis_url.unwrap_or(&socket))?;
         let components = assemble(services, &platform, &estimator)

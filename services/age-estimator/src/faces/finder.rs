@@ -158,14 +158,14 @@ fn look_again(
     let square = cut(picture, &place, AGAIN_SIDE);
     let found = detector.detect(square.as_raw(), AGAIN_SIDE, AGAIN_SIDE)?;
     let back = place.inverse();
-    let found = found.iter().map(|face| moved(face, |point| back.apply(point)));
+    let mut found = found.iter().map(|face| moved(face, |point| back.apply(point)));
     // Another face at the edge is not the one that was to be placed.
     let within = |face: &Detection| {
         let [other_left, other_top, other_right, other_bottom] = face.place.map(f64::from);
         let other = [(other_left + other_right) / 2.0, (other_top + other_bottom) / 2.0];
         (0..2).all(|axis| (other[axis] - middle[axis]).abs() < reach / 4.0)
     };
-    Ok(found.filter(within).next())
+    Ok(found.find(within))
 }
 
 fn moved(face: &Detection, place: impl Fn(Point) -> Point) -> Detection {

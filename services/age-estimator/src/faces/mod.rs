@@ -227,3 +227,40 @@ fn sort(faces: Vec<Crop>, refuse: &[Issue], count: usize) -> Result<Seen, FaceEr
         (false, _) => Ok(Seen { crops, refused, count }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_box_is_cut_at_the_photos_edges_and_never_empty() {
+        let cut = |place| {
+            let Place { left, top, width, height } = within(place, 100, 80);
+            [left, top, width, height]
+        };
+        assert_eq!(cut([-20.0, 10.4, 50.6, 99.0]), [0, 10, 51, 70]);
+        assert_eq!(cut([120.0, 90.0, 140.0, 95.0]), [99, 79, 1, 1]);
+        assert_eq!(cut([-9.0, -9.0, -4.0, -4.0]), [0, 0, 1, 1]);
+        assert_eq!(cut([f32::NAN, f32::NEG_INFINITY, f32::NAN, f32::INFINITY]), [0, 0, 1, 80]);
+    }
+
+    fn face(size: f64, issues: &[Issue]) -> Crop {
+        let place = Place { left: 0, top: 0, width: size as u32, height: size as u32 };
+        let quality = Quality { size, sharpness: 0.2, yaw: 0.0, issues: issues.to_vec() };
+        let found = Found { place, score: 1.0, landmarks: [[0.0; 2]; 5], quality };
+        Crop { pixels: Vec::new(), place, found: Some(found) }
+    }
+
+    #[test]
+    fn what_is_refused_is_kept_apart_and_only_refused_faces_are_an_error() {
+        let faces = || vec![face(90.0, &[]), face(40.0, &[Issue::Profile, Issue::Blurred])];
+        let seen = sort(faces(), &[Issue::Blurred], 7).unwrap();
+        assert_eq!((seen.crops.len(), seen.refused.len(), seen.count), (1, 1, 7));
+        assert_eq!(sort(faces(), &[Issue::TooSmall], 2).unwrap().crops.len(), 2);
+        let only = vec![face(40.0, &[Issue::Profile])];
+        let error = sort(only, &[Issue::Profile], 1).unwrap_err();
+        assert!(matches!(error, FaceError::LowQuality(_)));
+        assert!(error.to_string().contains("in profile"), "{error}");
+        assert!(matches!(sort(vec![], &[], 0), Err(FaceError::NoFace)));
+    }
+}

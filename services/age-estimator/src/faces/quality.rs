@@ -2,11 +2,20 @@
 
 use agespan_imaging::{Point, RgbImage, square};
 
-/// A face of fewer pixels on its shorter side is too small.
-const SMALLEST: f64 = 30.0;
-/// A face with less sharpness is blurred.
-const SHARPEST: f64 = 0.05;
-/// A face whose nose is further from the middle is in profile.
+// The thresholds are where errors on UTKFace begin to grow: 120 chips of the validation split,
+// shrunk or blurred more and more, whose mean error is 4.8 years as they are. What makes them worse
+// than their width says is that such faces look younger than they are. `examples/faces.py` measures
+// it.
+
+/// A face of fewer pixels on its shorter side is too small: the mean error is 4.9 years from 24
+/// pixels on, 6.4 below, where the truth is 3.3 years above the estimate.
+const SMALLEST: f64 = 24.0;
+/// A face with less sharpness is blurred: the mean error is 5.5 years from 0.08 on, 8.5 below, where
+/// the truth is 5.7 years above the estimate. Of chips that nobody blurred, less than one in twenty
+/// lies below.
+const SHARPEST: f64 = 0.08;
+/// A face whose nose is further from the middle is in profile. No error grows up to there; of 499
+/// chips two have more, so that beyond it the model has hardly seen a face.
 const FURTHEST: f64 = 0.4;
 /// Side of the square on which sharpness is measured, in pixels: about what the model sees.
 const LOOKED_AT: u32 = 100;
@@ -106,7 +115,7 @@ mod tests {
     /// Stripes `width` pixels wide, between two brightnesses.
     fn stripes(width: u32, dark: u8, bright: u8) -> RgbImage {
         RgbImage::from_fn(200, 200, |x, _| {
-            let brightness = if x / width % 2 == 0 { dark } else { bright };
+            let brightness = if (x / width).is_multiple_of(2) { dark } else { bright };
             [brightness; 3].into()
         })
     }
@@ -134,7 +143,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_numbers() {
         let good = Quality::measure(150.0, &face(104.0), &stripes(4, 20, 220));
         assert!(good.issues.is_empty());
-        let bad = Quality::measure(12.0, &face(150.0), &stripes(200, 20, 220));
+        let bad = Quality::measure(12.0, &face(150.0), &stripes(100, 20, 220));
         assert_eq!(bad.issues, [Issue::TooSmall, Issue::Blurred, Issue::Profile]);
         let words = bad.describe();
         assert!(words.contains("12 pixels") && words.contains("yaw 0.62"), "{words}");
