@@ -116,9 +116,6 @@ async fn requests_that_cannot_be_meant() {
     assert_eq!(blamed(&status), ("model".into(), "RESOURCE_NAME".into()));
     let status = client.estimate_age(ask("", 77)).await.unwrap_err();
     assert_eq!(blamed(&status), ("faces".into(), "UNKNOWN_ENUM".into()));
-    let largest = estimator::FaceSelection::Largest.into();
-    let status = client.estimate_age(ask("", largest)).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
     let none = estimator::BatchEstimateAgeRequest::default();
     let status = client.batch_estimate_age(none).await.unwrap_err();
     assert_eq!(blamed(&status), ("images".into(), "COUNT".into()));

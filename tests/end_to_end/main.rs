@@ -9,6 +9,7 @@ mod collector;
 mod data_sets;
 mod killed;
 mod own_predictor;
+mod photos;
 mod pipeline;
 mod probes;
 mod reported;

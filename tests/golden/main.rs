@@ -6,3 +6,4 @@
 mod conformal;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod mtcnn;

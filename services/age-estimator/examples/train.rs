@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     let out = Path::new(out);
     fs::create_dir_all(out)?;
     let mut spec: TrainSpec = serde_json::from_slice(&fs::read(spec)?)?;
-    let teachers = teachers.iter().map(|folder| model(folder)).collect::<Result<Vec<_>>>()?;
+    let teachers = teachers.iter().map(model).collect::<Result<Vec<_>>>()?;
     if !teachers.is_empty() {
         spec.distillation.get_or_insert_default().teachers =
             teachers.iter().map(|(weights, _)| ContentHash::of(weights).short()).collect();

@@ -16,9 +16,23 @@ pub struct Config {
     /// Photos that are decoded at the same time.
     #[arg(long, env = "AGESPAN_DECODERS", default_value_t = 2)]
     pub decoders: usize,
-    /// Folder of the weights that training begins with; `make setup` fills it.
-    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
-    pub first_weights: Option<PathBuf>,
+    /// Folder of the face detector's weights and those that training begins with; `make setup`
+    /// fills it.
+    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS", default_value_os_t = fetched_weights())]
+    pub first_weights: PathBuf,
+}
+
+/// Where `make setup` puts the weights that it fetches. clap takes one variable for a setting; this
+/// default hangs on two.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the default of a setting, found where it is declared"
+)]
+fn fetched_weights() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("AGESPAN_CACHE").map(PathBuf::from);
+    let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache/agespan");
+    cache.unwrap_or_else(home).join("weights")
 }
 
 impl Config {

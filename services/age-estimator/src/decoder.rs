@@ -2,19 +2,10 @@
 
 use std::sync::Arc;
 
-use agespan_imaging::{ImagingError, Limits};
+use agespan_imaging::{Detail, ImagingError, Limits, Photo, decode_reduced};
 use agespan_models::InputSpec;
 use bytes::Bytes;
-use tokio::sync::Semaphore;
-
-/// A decoded photo: its size, and the square that the model sees.
-#[derive(Debug)]
-pub(crate) struct Decoded {
-    pub(crate) width: u32,
-    pub(crate) height: u32,
-    /// RGB rows of the model's crop.
-    pub(crate) pixels: Vec<u8>,
-}
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Decodes a few photos at a time: a decoded photo is a hundred times its file, so the number of
 /// those in memory has to be bounded, not only the requests.
@@ -30,23 +21,30 @@ impl Decoder {
         Self { permits: Arc::new(Semaphore::new(at_once.max(1))), limits: Limits::default() }
     }
 
-    pub(crate) async fn decode(
-        &self,
-        image: Bytes,
-        input: InputSpec,
-    ) -> Result<Decoded, ImagingError> {
+    /// The right to have a decoded photo in memory.
+    pub(crate) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         // The semaphore is never closed, so there is always a permit in the end.
-        let _permit = self.permits.acquire().await;
-        let limits = self.limits.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let image = agespan_imaging::decode(&image, &limits)?;
-            let square = agespan_imaging::square(&image, input.resize);
-            Ok(Decoded {
-                width: image.width(),
-                height: image.height(),
-                pixels: input.center_crop(square.as_raw()),
-            })
-        });
-        task.await.unwrap_or_else(|error| Err(ImagingError::Corrupt(error.to_string())))
+        self.permits.acquire().await.ok()
     }
+
+    /// Decodes a photo as far as `detail` asks. Have a permit.
+    pub(crate) async fn read(&self, image: Bytes, detail: Detail) -> Result<Photo, ImagingError> {
+        let limits = self.limits.clone();
+        blocking(move || decode_reduced(&image, &limits, detail)).await?
+    }
+}
+
+/// How much of a photo that is one face is needed: twice what the model wants, so that the resizing
+/// has its say. A photo of less than that comes pixel by pixel as it is.
+pub(crate) fn whole(input: &InputSpec) -> Detail {
+    Detail::ShorterSide(2 * input.resize)
+}
+
+/// Runs what takes long on a thread that may block. It panics on nothing but a defect of a picture
+/// that no check has seen.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ImagingError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| ImagingError::Corrupt(error.to_string()))
 }

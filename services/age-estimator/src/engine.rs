@@ -112,12 +112,22 @@ impl Engine {
         outputs.pop().ok_or(EngineError::Failed)
     }
 
-    /// Asks the model about up to [`MAX_BATCH`] faces in a batch of their own.
+    /// Asks the model about faces in batches of their own, of up to [`MAX_BATCH`].
     ///
     /// # Errors
-    /// When the model failed.
-    pub async fn estimate_batch(&self, faces: Vec<Vec<u8>>) -> Result<Vec<Output>, EngineError> {
-        self.ask(faces, false, Admission::Wait).await
+    /// When the queue is full, or the model failed.
+    pub async fn estimate_batch(
+        &self,
+        faces: Vec<Vec<u8>>,
+        admission: Admission,
+    ) -> Result<Vec<Output>, EngineError> {
+        let mut outputs = Vec::with_capacity(faces.len());
+        let mut faces = faces.into_iter().peekable();
+        while faces.peek().is_some() {
+            let batch = faces.by_ref().take(MAX_BATCH).collect();
+            outputs.extend(self.ask(batch, false, admission).await?);
+        }
+        Ok(outputs)
     }
 
     async fn ask(
@@ -232,10 +242,10 @@ mod tests {
         let engine = engine(64);
         let face = |shade: u8| vec![shade; engine.input().crop_bytes()];
         let faces: Vec<_> = (0..20u8).map(|i| face(i * 10)).collect();
-        let alone = engine.estimate_batch(faces.clone()).await.unwrap();
+        let alone = engine.estimate_batch(faces.clone(), Admission::Wait).await.unwrap();
         let company = (0..9u8).map(|i| engine.estimate(face(i), Admission::Wait));
         let (again, company) = futures_util::future::join(
-            engine.estimate_batch(faces),
+            engine.estimate_batch(faces, Admission::Wait),
             futures_util::future::join_all(company),
         )
         .await;

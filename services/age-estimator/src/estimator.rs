@@ -1,4 +1,4 @@
-//! One photo's way: decode, model, calibration.
+//! One photo's way: decode, faces, model, calibration.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -6,21 +6,22 @@ use std::sync::Arc;
 use agespan_conformal::{
     AdaptiveLevel, AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
 };
-use agespan_imaging::ImagingError;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 
+use crate::Calibrations;
 use crate::calibrations::Active;
-use crate::decoder::Decoded;
 use crate::engine::{Admission, EngineError, MAX_BATCH, Output};
+use crate::faces::{Crop, FaceError, Faces, Found, Place, Seen, Wanted};
 use crate::model::{LoadError, Loaded, Models};
-use crate::{Calibrations, Decoder};
 
 /// How photos are to be estimated.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Options {
     /// Share of true ages that shall be inside the interval.
     pub coverage: Coverage,
+    /// Which faces of each.
+    pub wanted: Wanted,
     /// What happens when the model is busy.
     pub admission: Admission,
 }
@@ -35,13 +36,24 @@ pub struct Session {
     pub calibration: Option<Arc<Active>>,
 }
 
+/// What is said of a photo.
+#[derive(Clone, Debug)]
+pub struct PhotoEstimate {
+    /// Its faces, the largest first; at least one.
+    pub faces: Vec<FaceEstimate>,
+    /// Faces that are not good enough for the request.
+    pub refused: Vec<Found>,
+    /// How many faces there are in all.
+    pub count: usize,
+}
+
 /// What is said of a face.
 #[derive(Clone, Debug)]
 pub struct FaceEstimate {
-    /// Width of the upright photo in pixels.
-    pub width: u32,
-    /// Its height in pixels.
-    pub height: u32,
+    /// Where it is.
+    pub place: Place,
+    /// What the detector says of it; nothing when the whole photo was taken for a face.
+    pub found: Option<Found>,
     /// Mean of the distribution over ages, in years, and its standard deviation.
     pub prediction: Prediction,
     /// The calibrated interval; none without a calibration.
@@ -60,9 +72,9 @@ pub struct FaceEstimate {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstimateError {
-    /// The photo cannot be used.
+    /// There is no face to estimate.
     #[error(transparent)]
-    Image(#[from] ImagingError),
+    Face(#[from] FaceError),
     /// The model did not answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -88,13 +100,13 @@ pub enum CheckError {
 pub struct Estimator {
     models: Models,
     calibrations: Calibrations,
-    decoder: Decoder,
+    faces: Faces,
 }
 
 impl Estimator {
     /// Out of its parts.
-    pub fn new(models: Models, calibrations: Calibrations, decoder: Decoder) -> Self {
-        Self { models, calibrations, decoder }
+    pub fn new(models: Models, calibrations: Calibrations, faces: Faces) -> Self {
+        Self { models, calibrations, faces }
     }
 
     /// The loaded models.
@@ -115,20 +127,28 @@ impl Estimator {
         Ok(Session { model, calibration })
     }
 
-    /// Estimates the age of the face in a photo.
+    /// Estimates the ages of the faces in a photo.
     ///
     /// # Errors
-    /// When the photo cannot be used or the model is busy.
+    /// When the photo cannot be used, has no face that is wanted, or the model is busy.
     pub async fn estimate(
         &self,
         session: &Session,
         image: Bytes,
-        options: Options,
-    ) -> Result<FaceEstimate, EstimateError> {
+        options: &Options,
+    ) -> Result<PhotoEstimate, EstimateError> {
         let engine = &session.model.engine;
-        let photo = self.decoder.decode(image, engine.input()).await?;
-        let output = engine.estimate(photo.pixels, options.admission).await?;
-        session.judge((photo.width, photo.height), output, options.coverage)
+        let mut seen = self.faces.look(image, engine.input(), &options.wanted).await?;
+        let mut pixels = pixels(&mut seen);
+        let outputs = match (pixels.pop(), pixels.is_empty()) {
+            // One face goes with those of others, several stay together.
+            (Some(face), true) => vec![engine.estimate(face, options.admission).await?],
+            (last, _) => {
+                pixels.extend(last);
+                engine.estimate_batch(pixels, options.admission).await?
+            }
+        };
+        session.judge_all(seen, &mut outputs.into_iter(), options.coverage)
     }
 
     /// Estimates several, waiting while the model is busy. The same photos give the same bytes. A
@@ -137,16 +157,16 @@ impl Estimator {
         &self,
         session: &Session,
         images: Vec<Bytes>,
-        coverage: Coverage,
-    ) -> Vec<Result<FaceEstimate, EstimateError>> {
-        let engine = &session.model.engine;
-        let decoded = stream::iter(images)
-            .map(|image| self.decoder.decode(image, engine.input()))
+        options: &Options,
+    ) -> Vec<Result<PhotoEstimate, EstimateError>> {
+        let input = session.model.engine.input();
+        let seen = stream::iter(images)
+            .map(|image| self.faces.look(image, input, &options.wanted))
             .buffered(MAX_BATCH);
-        let mut batches = pin!(decoded.chunks(MAX_BATCH));
+        let mut batches = pin!(seen.chunks(MAX_BATCH));
         let mut answers = Vec::new();
         while let Some(batch) = batches.next().await {
-            answers.extend(estimate_batch(session, batch, coverage).await);
+            answers.extend(estimate_batch(session, batch, options.coverage).await);
         }
         answers
     }
@@ -154,29 +174,22 @@ impl Estimator {
 
 async fn estimate_batch(
     session: &Session,
-    batch: Vec<Result<Decoded, ImagingError>>,
+    mut batch: Vec<Result<Seen, FaceError>>,
     coverage: Coverage,
-) -> Vec<Result<FaceEstimate, EstimateError>> {
-    let (mut faces, mut photos) = (Vec::new(), Vec::new());
-    for photo in batch {
-        photos.push(photo.map(|photo| {
-            faces.push(photo.pixels);
-            (photo.width, photo.height)
-        }));
-    }
-    let mut outputs = match faces.is_empty() {
-        true => Ok(Vec::new().into_iter()),
-        false => session.model.engine.estimate_batch(faces).await.map(Vec::into_iter),
+) -> Vec<Result<PhotoEstimate, EstimateError>> {
+    let faces = batch.iter_mut().flatten().flat_map(pixels).collect();
+    let outputs = session.model.engine.estimate_batch(faces, Admission::Wait).await;
+    let mut outputs = outputs.map(Vec::into_iter);
+    let mut answer = |seen: Result<Seen, FaceError>| match &mut outputs {
+        Ok(outputs) => session.judge_all(seen?, outputs, coverage),
+        Err(error) => seen.map_err(EstimateError::from).and(Err(error.clone().into())),
     };
-    let mut answer = |photo: Result<(u32, u32), ImagingError>| {
-        let size = photo?;
-        let output = match &mut outputs {
-            Ok(outputs) => outputs.next().ok_or(EngineError::Failed)?,
-            Err(error) => return Err(error.clone().into()),
-        };
-        session.judge(size, output, coverage)
-    };
-    photos.into_iter().map(&mut answer).collect()
+    batch.into_iter().map(&mut answer).collect()
+}
+
+/// What the model is to look at.
+fn pixels(seen: &mut Seen) -> Vec<Vec<u8>> {
+    seen.crops.iter_mut().map(|crop| std::mem::take(&mut crop.pixels)).collect()
 }
 
 impl Session {
@@ -199,10 +212,24 @@ impl Session {
         Ok(Marks::new(&calibration.document.people, age, rate)?)
     }
 
+    /// What the model's next answers mean for the faces of a photo.
+    fn judge_all(
+        &self,
+        seen: Seen,
+        outputs: &mut impl Iterator<Item = Output>,
+        coverage: Coverage,
+    ) -> Result<PhotoEstimate, EstimateError> {
+        let Seen { crops, refused, count } = seen;
+        let mut judge =
+            |crop| self.judge(crop, outputs.next().ok_or(EngineError::Failed)?, coverage);
+        let faces = crops.into_iter().map(&mut judge).collect::<Result<_, _>>()?;
+        Ok(PhotoEstimate { faces, refused, count })
+    }
+
     /// What the model's answer means by the active calibration.
     fn judge(
         &self,
-        (width, height): (u32, u32),
+        Crop { place, found, .. }: Crop,
         output: Output,
         coverage: Coverage,
     ) -> Result<FaceEstimate, EstimateError> {
@@ -216,8 +243,8 @@ impl Session {
         let gender_set =
             document.map(|document| document.genders.set(probability_female, coverage));
         Ok(FaceEstimate {
-            width,
-            height,
+            place,
+            found,
             prediction,
             interval,
             probability_female,

@@ -3,8 +3,9 @@
 //! The way of a request, in the order of the code:
 //!
 //! * [`transport`]: the RPCs; converts and maps errors.
-//! * [`Estimator`]: one photo's way through decoding, model and calibration. Start reading there.
+//! * [`Estimator`]: one photo's way through decoding, faces, model and calibration. Start reading there.
 //! * [`Decoder`]: bytes to pixels, off the async threads, a few at a time.
+//! * [`faces`]: finds the faces of a photo, and cuts them as the model has seen faces.
 //! * [`engine`]: the batcher and the thread that owns a model.
 //! * [`model`]: models in the artifact store, which one is active, and which are loaded.
 //! * [`Calibrations`]: the active calibrations in memory, pushed by the calibrator.
@@ -19,6 +20,7 @@ mod config;
 mod decoder;
 pub mod engine;
 mod estimator;
+pub mod faces;
 pub mod model;
 pub mod training;
 pub mod transport;
@@ -33,7 +35,9 @@ use agespan_service::{Component, Platform};
 pub use calibrations::Calibrations;
 pub use config::Config;
 pub use decoder::Decoder;
-pub use estimator::{CheckError, EstimateError, Estimator, FaceEstimate, Options, Session};
+pub use estimator::{
+    CheckError, EstimateError, Estimator, FaceEstimate, Options, PhotoEstimate, Session,
+};
 
 /// Kind of the jobs that train.
 pub(crate) const TRAIN_KIND: &str = "train-model";
@@ -55,7 +59,10 @@ pub async fn assemble(
     let estimator = Arc::new(Estimator::new(
         models.clone(),
         calibrations.clone(),
-        Decoder::new(config.decoders),
+        faces::Faces::new(
+            Decoder::new(config.decoders),
+            faces::FaceFinder::new(&config.first_weights),
+        ),
     ));
 
     let peers = transport::Peers::new(&platform.dataset_url, &platform.calibrator_url)?;

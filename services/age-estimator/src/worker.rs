@@ -35,7 +35,7 @@ pub(crate) struct Trainer {
     pub(crate) peers: Peers,
     pub(crate) registry: Registry,
     pub(crate) storage: Storage,
-    pub(crate) first_weights: Option<PathBuf>,
+    pub(crate) first_weights: PathBuf,
 }
 
 /// The faces of a data set that a run needs.
@@ -85,17 +85,14 @@ impl Trainer {
         if !job.from.is_empty() {
             return Ok(Beginning::Model(self.model(&job.from).await?.0));
         }
-        let Some(folder) = &self.first_weights else {
-            return Err(JobFailure::permanent(
-                "BACKBONE_MISSING",
-                "no first weights were named; run `make setup` and start with --first-weights DIR",
-            ));
-        };
-        let path = folder.join(job.spec.net.backbone.first_weights());
+        let path = self.first_weights.join(job.spec.net.backbone.first_weights());
         let bytes = tokio::fs::read(&path).await.map_err(|error| {
             JobFailure::permanent(
                 "BACKBONE_MISSING",
-                format!("cannot read {}: {error}; run `make setup`", path.display()),
+                format!(
+                    "cannot read {}: {error}; run `make setup`, or start with --first-weights DIR",
+                    path.display()
+                ),
             )
         })?;
         Ok(Beginning::Backbone(bytes.into()))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::faces::Look;
 use crate::commands::{demo, photos};
 
 /// Age intervals with a guarantee, from photos of faces.
@@ -99,15 +100,14 @@ pub(crate) struct Up {
 /// Photos to estimate.
 #[derive(Args)]
 pub struct Predict {
-    /// Photos, or folders of photos; each shows one face that fills most of it.
+    /// Photos, or folders of photos.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
     /// Share of true ages that shall be inside the interval.
     #[arg(long, default_value_t = 0.9)]
     pub(crate) coverage: f64,
-    /// Which faces.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) faces: Faces,
+    #[command(flatten)]
+    pub(crate) look: Look,
     /// The model to ask, models/ID [default: the active one].
     #[arg(long)]
     pub(crate) model: Option<String>,
@@ -119,7 +119,7 @@ pub struct Predict {
 /// Photos to check.
 #[derive(Args)]
 pub struct Verify {
-    /// Photos, or folders of photos; each shows one face that fills most of it.
+    /// Photos, or folders of photos.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
     /// The age in years, 1 to 100.
@@ -128,23 +128,14 @@ pub struct Verify {
     /// Greatest share of younger people who may pass.
     #[arg(long, default_value_t = 0.01)]
     pub(crate) false_pass_rate: f64,
+    #[command(flatten)]
+    pub(crate) look: Look,
     /// The model to ask, models/ID [default: the active one].
     #[arg(long)]
     pub(crate) model: Option<String>,
     /// Folder with the models and calibrations, when no server is named.
     #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
     pub(crate) data_dir: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Faces {
-    /// The photo is one face already.
-    #[default]
-    WholeImage,
-    /// The largest face that is found.
-    Largest,
-    /// Every face that is found.
-    All,
 }
 
 #[derive(Subcommand)]
@@ -484,7 +475,8 @@ pub struct Demo {
     /// With --data: train on all faces for as long as the recipe says, not for a taste.
     #[arg(long)]
     pub(crate) full: bool,
-    /// With --data: folder of the weights that training begins with; `make setup` fills it.
+    /// Folder of the face detector's weights and those that training begins with; `make setup`
+    /// fills it.
     #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
     pub first_weights: Option<PathBuf>,
     /// Folder for what the demo makes.

@@ -66,9 +66,13 @@ impl System {
         let mut process: Config = defaults("agespan")?;
         process.data_dir = data_dir.to_owned();
         let mut estimator: EstimatorConfig = defaults("agespan")?;
-        estimator.first_weights = first_weights.map(Path::to_owned);
+        if let Some(folder) = first_weights {
+            estimator.first_weights = folder.to_owned();
+        }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address: SocketAddr = listener.local_addr()?;
+        // Absolute: the first part of a relative path would be taken for a host.
+        let data_dir = std::path::absolute(data_dir)?;
         let socket = format!("redis+unix://{}", data_dir.join("redis/redis.sock").display());
         let platform = Platform::new(&process, address, redis_url.unwrap_or(&socket))?;
         let components = assemble(services, &platform, &estimator)

@@ -5,8 +5,10 @@
 //!
 //! * [`decode`]: bytes of unknown origin to upright 8-bit RGB, under [`Limits`] that are checked
 //!   from the header before anything of the image's size is allocated;
+//! * [`decode_reduced`]: the same for somebody who needs fewer pixels than a photo has;
 //! * [`ImagingError`]: why an image was refused and what its owner can do about it;
 //! * [`square`]: the one way a network's input is cropped and resized;
+//! * [`fit`]: a smaller copy; [`Similarity`] and [`cut`]: a part that is turned, scaled and moved;
 //! * [`pixel_hash`], [`encode_png`] and [`encode_jpeg`]: the identity of pixels, and ways to keep
 //!   them, without loss and small.
 //!
@@ -17,12 +19,18 @@ mod decode;
 mod error;
 mod limits;
 mod pixels;
+mod reduced;
+mod resize;
+mod similarity;
 mod square;
 mod whole;
 
-pub use decode::decode;
+pub use decode::{decode, decode_reduced};
 pub use error::ImagingError;
 pub use image::RgbImage;
 pub use limits::Limits;
 pub use pixels::{encode_jpeg, encode_png, pixel_hash};
+pub use reduced::{Detail, Photo};
+pub use resize::fit;
+pub use similarity::{Point, Similarity, cut};
 pub use square::square;

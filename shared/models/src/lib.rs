@@ -4,6 +4,7 @@
 //!
 //! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
 //! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
+//! * [`Mtcnn`]: finds faces and five landmarks of each in a photo.
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
@@ -18,6 +19,7 @@ mod input;
 pub mod label_distribution;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod mtcnn;
 pub mod threads;
 pub mod weights;
 
@@ -26,5 +28,6 @@ pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
+pub use mtcnn::{DetectError, DetectSpec, Detection, Mtcnn};
 pub use tch;
 pub use weights::WeightsError;

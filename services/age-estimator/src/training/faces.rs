@@ -1,7 +1,9 @@
 //! Labelled faces in memory.
 
-use agespan_imaging::{ImagingError, Limits};
+use agespan_imaging::{ImagingError, Limits, decode_reduced};
 use agespan_models::InputSpec;
+
+use crate::decoder;
 
 /// One face: resized once, cropped and changed anew in every epoch.
 #[derive(Clone, Debug)]
@@ -62,8 +64,9 @@ impl Face {
         female: impl Into<Option<bool>>,
         input: &InputSpec,
     ) -> Result<Self, ImagingError> {
-        let image = agespan_imaging::decode(bytes, &Limits::default())?;
-        let pixels = agespan_imaging::square(&image, input.resize).into_raw();
+        // As for a request: the same pixels for the same photo.
+        let photo = decode_reduced(bytes, &Limits::default(), decoder::whole(input))?;
+        let pixels = agespan_imaging::square(&photo.image, input.resize).into_raw();
         Ok(Self { pixels, age: age.into(), female: female.into() })
     }
 }

@@ -1,7 +1,6 @@
 //! Between the protocol's words and the domain's.
 
 use agespan_conformal::GenderSet;
-use agespan_imaging::ImagingError;
 use agespan_models::{Backbone, InputSpec};
 use agespan_proto::age::v1::{AgeDistribution, AgeInterval, Gender, IntervalStatus};
 use agespan_proto::estimator::v1 as proto;
@@ -10,27 +9,18 @@ use agespan_service::transport::{interval_to_proto, timestamp};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
+use super::faces;
 use crate::engine::EngineError;
 use crate::model::{LoadError, ModelError, Record, SHIPPED_BACKBONE};
 use crate::training::{Distillation, TrainSpec};
 use crate::worker::TrainJob;
-use crate::{EstimateError, FaceEstimate};
+use crate::{EstimateError, FaceEstimate, PhotoEstimate};
 
 /// Each teacher costs a forward pass in each step.
 const MAX_TEACHERS: usize = 8;
 
-pub(super) fn faces(selection: i32) -> Result<(), Status> {
-    match proto::FaceSelection::try_from(selection) {
-        Ok(proto::FaceSelection::Unspecified | proto::FaceSelection::WholeImage) => Ok(()),
-        Ok(_) => Err(status::unimplemented(
-            "finding faces in a photo; cut the face out and ask for FACE_SELECTION_WHOLE_IMAGE: it",
-        )),
-        Err(_) => Err(status::invalid("faces", "UNKNOWN_ENUM", "not a FaceSelection")),
-    }
-}
-
-pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
-    let r#box = whole(&face);
+fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEstimate {
+    let found = face.found.as_ref();
     let interval = face.interval.map(interval_to_proto);
     let interval_status =
         interval.as_ref().map_or(IntervalStatus::NotCalibrated, AgeInterval::status);
@@ -44,7 +34,7 @@ pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEs
         Some(_) => vec![Gender::Female.into(), Gender::Male.into()],
     };
     proto::FaceEstimate {
-        r#box: Some(r#box),
+        r#box: Some(faces::bounds(face.place)),
         age: face.prediction.mean(),
         sigma: face.prediction.sigma(),
         interval,
@@ -53,17 +43,28 @@ pub(super) fn face(face: FaceEstimate, with_distribution: bool) -> proto::FaceEs
         gender: gender.into(),
         distribution,
         gender_set,
+        detection_score: found.map(|found| found.score),
+        landmarks: found.map(faces::landmarks),
+        quality: found.map(faces::quality),
     }
 }
 
-/// The box of a photo that is one face.
-pub(super) fn whole(face: &FaceEstimate) -> proto::BoundingBox {
-    proto::BoundingBox { left: 0, top: 0, width: face.width, height: face.height }
+/// The answer about a photo: its faces, those that were refused, and how many there are.
+pub(super) fn photo(photo: PhotoEstimate, with_distribution: bool) -> proto::FaceEstimates {
+    proto::FaceEstimates {
+        faces: photo.faces.into_iter().map(|one| face(one, with_distribution)).collect(),
+        refused: photo.refused.iter().map(faces::refused).collect(),
+        faces_found: count(photo.count),
+    }
+}
+
+pub(super) fn count(count: impl TryInto<u32>) -> u32 {
+    count.try_into().unwrap_or(u32::MAX)
 }
 
 pub(super) fn estimate_error(error: EstimateError) -> Status {
     match error {
-        EstimateError::Image(error) => image_error(&error),
+        EstimateError::Face(error) => faces::face_error(&error),
         EstimateError::Engine(error @ EngineError::Full) => {
             status::retry_later(Code::ResourceExhausted, "QUEUE_FULL", error.to_string())
         }
@@ -72,10 +73,6 @@ pub(super) fn estimate_error(error: EstimateError) -> Status {
         }
         other => status::internal(&other),
     }
-}
-
-fn image_error(error: &ImagingError) -> Status {
-    status::invalid("image", &format!("IMAGE_{}", error.reason()), error.to_string())
 }
 
 /// A status as the result of one photo among several.

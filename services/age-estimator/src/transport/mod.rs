@@ -1,6 +1,7 @@
 //! `agespan.estimator.v1.EstimatorService`.
 
 mod convert;
+mod faces;
 mod peers;
 mod verify;
 
@@ -23,7 +24,7 @@ pub(crate) use peers::{Labelled, Split};
 
 use crate::engine::Admission;
 use crate::model::{Record, Registry};
-use crate::{EstimateError, Estimator, FaceEstimate, Options, Session, TRAIN_KIND};
+use crate::{EstimateError, Estimator, Options, PhotoEstimate, Session, TRAIN_KIND};
 
 /// Largest number of photos in one call.
 const MAX_IMAGES: usize = 256;
@@ -77,16 +78,17 @@ async fn estimate_one(
     admission: Admission,
 ) -> Result<proto::EstimateAgeResponse, Status> {
     let asked = transport::coverage(request.coverage)?;
-    convert::faces(request.faces)?;
+    let wanted = faces::wanted(request.faces, &request.refuse)?;
     let session = session(estimator, &request.model).await?;
-    let options = Options { coverage: session.coverage(&request.stream, asked), admission };
-    let face = estimator
-        .estimate(&session, request.image, options)
+    let coverage = session.coverage(&request.stream, asked);
+    let photo = estimator
+        .estimate(&session, request.image, &Options { coverage, wanted, admission })
         .await
         .map_err(convert::estimate_error)?;
     let (model, calibration) = names(&session);
-    let faces = vec![convert::face(face, request.include_distribution)];
-    Ok(proto::EstimateAgeResponse { faces, model, calibration })
+    let proto::FaceEstimates { faces, refused, faces_found } =
+        convert::photo(photo, request.include_distribution);
+    Ok(proto::EstimateAgeResponse { faces, model, calibration, refused, faces_found })
 }
 
 #[tonic::async_trait]
@@ -108,24 +110,26 @@ impl EstimatorService for Transport {
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
         let request = request.into_inner();
         let coverage = transport::coverage(request.coverage)?;
-        convert::faces(request.faces)?;
+        let wanted = faces::wanted(request.faces, &request.refuse)?;
         if !(1..=MAX_IMAGES).contains(&request.images.len()) {
             let message = format!("send 1 to {MAX_IMAGES}, not {}", request.images.len());
             return Err(status::invalid("images", "COUNT", message));
         }
         let session = session(&self.estimator, &request.model).await?;
         let coverage = session.coverage(&request.stream, coverage);
-        let faces = self.estimator.estimate_all(&session, request.images, coverage).await;
-        let result = |face: Result<FaceEstimate, EstimateError>| {
-            let outcome = match face.map_err(convert::estimate_error) {
-                Ok(face) => image_result::Outcome::Estimates(proto::FaceEstimates {
-                    faces: vec![convert::face(face, request.include_distribution)],
-                }),
+        let options = Options { coverage, wanted, admission: Admission::Wait };
+        let photos = self.estimator.estimate_all(&session, request.images, &options).await;
+        let result = |photo: Result<PhotoEstimate, EstimateError>| {
+            let outcome = match photo.map_err(convert::estimate_error) {
+                Ok(photo) => image_result::Outcome::Estimates(convert::photo(
+                    photo,
+                    request.include_distribution,
+                )),
                 Err(error) => image_result::Outcome::Error(convert::item_error(&error)),
             };
             proto::ImageResult { outcome: Some(outcome) }
         };
-        let results = faces.into_iter().map(result).collect();
+        let results = photos.into_iter().map(result).collect();
         let (model, calibration) = names(&session);
         Ok(Response::new(proto::BatchEstimateAgeResponse { results, model, calibration }))
     }
@@ -158,32 +162,19 @@ impl EstimatorService for Transport {
         request: Request<proto::VerifyAgeRequest>,
     ) -> Result<Response<proto::VerifyAgeResponse>, Status> {
         let request = request.into_inner();
-        convert::faces(request.faces)?;
+        let wanted = verify::wanted(request.faces, &request.refuse)?;
         let session = session(&self.estimator, &request.model).await?;
         // Before the photo: whoever asks for too much should not have to send a good one.
         let marks = session
             .marks(request.at_least, verify::rate(request.false_pass_rate)?)
             .map_err(verify::check_error)?;
-        let options = Options { coverage: Coverage::DEFAULT, admission: Admission::Refuse };
-        let face = self
+        let options = Options { coverage: Coverage::DEFAULT, wanted, admission: Admission::Refuse };
+        let photo = self
             .estimator
-            .estimate(&session, request.image, options)
+            .estimate(&session, request.image, &options)
             .await
             .map_err(convert::estimate_error)?;
-        let people = session.calibration.as_ref().map(|active| active.document.people.as_slice());
-        let (model, calibration) = names(&session);
-        Ok(Response::new(proto::VerifyAgeResponse {
-            decision: verify::decision(&marks, face.prediction.mean()).into(),
-            r#box: Some(convert::whole(&face)),
-            age: face.prediction.mean(),
-            pass_above: marks.pass_above,
-            fail_below: marks.fail_below,
-            younger: u32::try_from(marks.younger).unwrap_or(u32::MAX),
-            older: u32::try_from(marks.older).unwrap_or(u32::MAX),
-            pass_rates: verify::pass_rates(&marks, people.unwrap_or_default(), request.at_least),
-            model,
-            calibration,
-        }))
+        Ok(Response::new(verify::answer(&session, &marks, request.at_least, &photo)?))
     }
 
     async fn train_model(

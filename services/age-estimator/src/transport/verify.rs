@@ -3,9 +3,11 @@
 use agespan_conformal::{AgeCheckError, Coverage, Decision, Marks, Person};
 use agespan_proto::estimator::v1 as proto;
 use agespan_service::status;
-use tonic::Status;
+use tonic::{Code, Status};
 
-use crate::CheckError;
+use super::{convert, faces, names};
+use crate::faces::{Selection, Wanted};
+use crate::{CheckError, PhotoEstimate, Session};
 
 /// One in a hundred.
 const DEFAULT_RATE: f64 = 0.01;
@@ -15,6 +17,46 @@ const YEARS: u32 = 10;
 pub(super) fn rate(asked: Option<f64>) -> Result<Coverage, Status> {
     Coverage::new(asked.unwrap_or(DEFAULT_RATE)).map_err(|_| {
         status::invalid("false_pass_rate", "RATE", "must lie strictly between 0 and 1")
+    })
+}
+
+/// A check is of one person: of several, nobody could tell whose it is.
+pub(super) fn wanted(selection: i32, refuse: &[i32]) -> Result<Wanted, Status> {
+    let wanted = faces::wanted(selection, refuse)?;
+    if wanted.faces == Selection::All {
+        let message = "an age is checked for one person; ask for the largest face";
+        return Err(status::invalid("faces", "ONE_PERSON", message));
+    }
+    Ok(wanted)
+}
+
+/// What the marks say of the one face.
+pub(super) fn answer(
+    session: &Session,
+    marks: &Marks,
+    at_least: u32,
+    photo: &PhotoEstimate,
+) -> Result<proto::VerifyAgeResponse, Status> {
+    let no_answer = || status::new(Code::Internal, "INTERNAL", "the photo has no estimate");
+    let face = photo.faces.first().ok_or_else(no_answer)?;
+    let found = face.found.as_ref();
+    let people = session.calibration.as_ref().map(|active| active.document.people.as_slice());
+    let (model, calibration) = names(session);
+    Ok(proto::VerifyAgeResponse {
+        decision: decision(marks, face.prediction.mean()).into(),
+        r#box: Some(faces::bounds(face.place)),
+        age: face.prediction.mean(),
+        pass_above: marks.pass_above,
+        fail_below: marks.fail_below,
+        younger: convert::count(marks.younger),
+        older: convert::count(marks.older),
+        pass_rates: pass_rates(marks, people.unwrap_or_default(), at_least),
+        model,
+        calibration,
+        detection_score: found.map(|found| found.score),
+        landmarks: found.map(faces::landmarks),
+        quality: found.map(faces::quality),
+        faces_found: convert::count(photo.count),
     })
 }
 
@@ -29,7 +71,7 @@ pub(super) fn check_error(error: CheckError) -> Status {
     }
 }
 
-pub(super) fn decision(marks: &Marks, predicted: f64) -> proto::AgeDecision {
+fn decision(marks: &Marks, predicted: f64) -> proto::AgeDecision {
     match marks.decide(predicted) {
         Decision::Pass => proto::AgeDecision::Pass,
         Decision::Fail => proto::AgeDecision::Fail,
@@ -37,12 +79,12 @@ pub(super) fn decision(marks: &Marks, predicted: f64) -> proto::AgeDecision {
     }
 }
 
-pub(super) fn pass_rates(marks: &Marks, people: &[Person], age: u32) -> Vec<proto::PassRate> {
+fn pass_rates(marks: &Marks, people: &[Person], age: u32) -> Vec<proto::PassRate> {
     let rates = marks.by_year(people, age.saturating_sub(YEARS), age + YEARS);
     let rate = |rate: agespan_conformal::YearRate| proto::PassRate {
         year: rate.year,
-        people: u32::try_from(rate.people).unwrap_or(u32::MAX),
-        passed: u32::try_from(rate.passed).unwrap_or(u32::MAX),
+        people: convert::count(rate.people),
+        passed: convert::count(rate.passed),
         lower: rate.bounds.0,
         upper: rate.bounds.1,
     };

@@ -8,7 +8,8 @@ use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Faces, Predict, Train};
+use crate::arguments::{Calibrate, Demo, Predict, Train};
+use crate::commands::faces::{Faces, Look};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, photos, predict, train};
 
 /// Faces and epochs of the training that is only a taste.
@@ -42,6 +43,8 @@ pub(crate) async fn run(client: &Client, demo: &Demo) -> Result<ExitCode> {
 }
 
 async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
+    // Ours are cut already.
+    let faces = if demo.photo.is_empty() { Faces::WholeImage } else { Faces::All };
     let photos = if demo.photo.is_empty() {
         println!(
             "\nTwo portraits by the United States government (public domain), see deploy/demo/faces:"
@@ -53,7 +56,7 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     let predict = Predict {
         photos,
         coverage: 0.9,
-        faces: Faces::WholeImage,
+        look: Look { faces, refuse: Vec::new() },
         model: None,
         data_dir: PathBuf::new(),
     };
@@ -63,9 +66,9 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
   export PATH=$(make -s path):$PATH
-  agespan predict PHOTO                       your own photo, cut to one face
+  agespan predict --faces all PHOTO           every face of your own photo
   agespan up                                  a system that stays; then, in another terminal:
-  agespan --server http://127.0.0.1:50051 predict PHOTO
+  agespan --server http://127.0.0.1:50051 predict --faces all PHOTO
   grpcurl -plaintext 127.0.0.1:50051 list     what it can do, by reflection
   make demo DATA=path/to/utkface.zip          import, train, calibrate and evaluate on UTKFace"
     );

@@ -5,6 +5,7 @@ mod calibration;
 mod dataset;
 pub(crate) mod demo;
 mod evaluate;
+pub(crate) mod faces;
 mod job;
 mod model;
 pub(crate) mod photos;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use crate::arguments::Verify;
-use crate::commands::{photos, resource};
+use crate::commands::{faces, photos, resource};
 use crate::show;
 
 /// Checks every photo. FAIL and CHALLENGE are answers, not failures.
@@ -52,8 +52,9 @@ fn request(verify: &Verify, image: Bytes) -> proto::VerifyAgeRequest {
         image,
         at_least: verify.at_least,
         false_pass_rate: Some(verify.false_pass_rate),
+        faces: faces::selection(&verify.look),
+        refuse: faces::refuse(&verify.look),
         model: verify.model.as_deref().map(|model| resource("models", model)).unwrap_or_default(),
-        ..Default::default()
     }
 }
 
@@ -79,11 +80,15 @@ fn line(photo: &Path, verify: &Verify, answer: &proto::VerifyAgeResponse) -> ser
         })
     };
     json!({
-        "file": photo.display().to_string(), "decision": word(answer),
+        "file": photo.display().to_string(), "box": faces::bounds(answer.r#box),
+        "decision": word(answer),
         "at_least": verify.at_least, "false_pass_rate": verify.false_pass_rate,
         "age": answer.age, "pass_above": answer.pass_above, "fail_below": answer.fail_below,
         "younger": answer.younger, "older": answer.older,
         "pass_rates": answer.pass_rates.iter().map(rate).collect::<Vec<_>>(),
         "model": answer.model, "calibration": answer.calibration,
+        "detection_score": answer.detection_score, "faces_found": answer.faces_found,
+        "landmarks": faces::landmarks(answer.landmarks.as_ref()),
+        "quality": faces::quality(answer.quality.as_ref()),
     })
 }
