@@ -248,7 +248,8 @@ async fn an_age_is_checked_on_the_largest_face() {
     let answer = client.verify_age(request(&photo(), FaceSelection::Largest)).await.unwrap();
     let answer = answer.into_inner();
     assert_eq!(answer.decision(), proto::AgeDecision::Pass);
-    assert_eq!((answer.faces_found, answer.r#box.unwrap().left), (8, 0));
+    assert_eq!(answer.faces_found, 8);
+    assert!(answer.r#box.unwrap().width > 250, "{answer:?}");
     assert!(answer.landmarks.is_some() && answer.quality.is_some());
     let status = client.verify_age(request(&photo(), FaceSelection::All)).await.unwrap_err();
     assert_eq!(reason(&status), (Code::InvalidArgument, "ONE_PERSON".into()));
