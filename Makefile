@@ -1,12 +1,12 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench check path
+.PHONY: help setup build demo test bench bench-diffusion check path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
 programs = $(shell cat .cargo/target 2>/dev/null)/release
 
 help: ## What can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing: redis-server, libtorch, first weights, cargo-nextest
 	@deploy/local/setup.sh
@@ -22,6 +22,12 @@ bench: build ## Speed against the peers, in one run
 	@test -d $(cache)/peers || python3 -m venv $(cache)/peers
 	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
+
+bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
+	cargo build --release --package agespan-models --example bench_diffusion
+	$(if $(PYTHON),,@test -d $(cache)/peers-diffusion || python3 -m venv $(cache)/peers-diffusion)
+	$(if $(PYTHON),,@$(cache)/peers-diffusion/bin/pip install --quiet --requirement tests/bench/diffusion-requirements.txt)
+	@$(or $(PYTHON),$(cache)/peers-diffusion/bin/python) tests/bench/diffusion.py $(programs)/examples/bench_diffusion $(cache)/weights/clip-tokenizer $(SIDE) $(STEPS)
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin

@@ -94,6 +94,7 @@ install_redis
 python3 "$here/libtorch.py"
 python3 "$here/imagenet.py"
 python3 "$here/faceres.py"
+python3 "$here/clip_vocabulary.py"
 choose_target
 configure_cargo
 install_nextest

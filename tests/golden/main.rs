@@ -3,6 +3,11 @@
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod clip_tokenizer;
 mod conformal;
+mod diffusion_networks;
+mod diffusion_pipeline;
+mod diffusion_schedulers;
 mod mobilenet_v1;
 mod mobilenet_v2;
+mod seeded;

@@ -1,4 +1,4 @@
-//! Networks on tch. No transport, no Redis, no files beyond the bytes it is given.
+//! Networks on tch. No transport, no Redis; no files but the pipelines of [`diffusion`].
 //!
 //! The major components are:
 //!
@@ -7,6 +7,7 @@
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
+//! * [`diffusion`]: text-to-image diffusion, from a diffusers directory to an image.
 //! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
 //! * [`threads`]: how many threads libtorch takes, and how they wait.
 //!
@@ -14,6 +15,7 @@
 
 mod adamw;
 mod age_net;
+pub mod diffusion;
 mod input;
 pub mod label_distribution;
 mod mobilenet_v1;

@@ -1,0 +1,51 @@
+//! Text-to-image diffusion: the networks of Stable Diffusion, and how they are used.
+//!
+//! The major components are:
+//!
+//! * [`Directory`]: a pipeline's directory as diffusers lays it out; weights are mapped.
+//! * [`Pipeline`]: its parts together; draws an image from words and a seed.
+//! * [`Tokenizer`], [`ClipText`], [`Unet`], [`Vae`]: the parts, each made from its configuration and
+//!   [`Parameters`], which come from a file or from a seed.
+//! * [`scheduler`]: how the network's predictions lead from noise to an image, and the noise that
+//!   training adds.
+//! * [`Noise`]: the noise of a seed.
+//!
+//! Everything is as diffusers and transformers compute it, by the same names; what a configuration
+//! asks for and this does not compute is refused.
+
+mod attention;
+mod clip_text;
+mod config;
+mod directory;
+mod error;
+mod fields;
+mod layers;
+mod mapped;
+mod noise;
+mod parameters;
+mod pipeline;
+mod resnet;
+pub mod scheduler;
+#[cfg(test)]
+mod tests;
+mod timestep;
+mod tokenizer;
+mod unet;
+mod unet_blocks;
+mod vae;
+mod vae_coders;
+mod vae_tiles;
+
+pub use clip_text::{ClipText, ClipTextOutput};
+pub use config::{
+    Activation, ClipTextConfig, RawConfig, UnetBlock, UnetConfig, UnetMiddle, VaeConfig,
+};
+pub use directory::Directory;
+pub use error::DiffusionError;
+pub use noise::Noise;
+pub use parameters::{Parameters, Variables};
+pub use pipeline::{ImageStart, OnStep, Pipeline, Sampling, Step, Texts};
+pub use scheduler::{SchedulerConfig, SchedulerKind};
+pub use tokenizer::{Tokenizer, Tokens};
+pub use unet::Unet;
+pub use vae::{Posterior, Vae};
