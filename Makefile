@@ -11,7 +11,7 @@ help: ## What can be made
 setup: ## Install what is missing: redis-server, libtorch, first weights, cargo-nextest
 	@deploy/local/setup.sh
 
-build: setup ## Build the agespan binary
+build: setup ## Build the programs
 	cargo build --release --workspace --bins
 	@echo "Built $(programs)/agespan"
 

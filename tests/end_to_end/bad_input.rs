@@ -149,6 +149,8 @@ async fn data_sets_that_are_not_there() {
         (TrainModelRequest { input_size: 300, ..Default::default() }, "input_size"),
         (TrainModelRequest { backbone: 9, ..Default::default() }, "backbone"),
         (TrainModelRequest { age_bins: 1, ..Default::default() }, "age_bins"),
+        (TrainModelRequest { mixup: f64::NAN, ..Default::default() }, "mixup"),
+        (TrainModelRequest { teachers: vec!["m".into()], ..Default::default() }, "teachers"),
     ] {
         let request = TrainModelRequest { dataset: "datasets/none".into(), ..request };
         let status = server.client.estimator().train_model(request).await.unwrap_err();

@@ -1,29 +1,38 @@
 //! Trains on folders of faces, `FACES/{train,validation}/{age}_{0 male, 1 female}_….jpg`, and takes
 //! an interrupted run up again:
 //!
-//! `cargo run --release -p agespan-age-estimator --example train -- FACES SPEC.json START OUT`
+//! `cargo run --release -p agespan-age-estimator --example train -- FACES SPEC.json START OUT [TEACHER]…`
 //!
-//! START is `backbone:FILE` or `model:FILE`.
-//! SPEC.json holds the settings that are not as by default.
+//! START is `backbone:FILE` or `model:FILE`. SPEC.json holds the settings that are not as by default.
+//! OUT gets `model.safetensors` and its card, `model.json`, as this crate's `weights` has them; each
+//! TEACHER is such a folder.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
 use std::fs;
 use std::path::Path;
 
-use agespan_age_estimator::training::{Event, Face, Next, Start, TrainSpec, train};
+use agespan_age_estimator::model::Card;
+use agespan_age_estimator::training::{Event, Face, Next, Start, Teacher, TrainSpec, train};
 use agespan_models::threads;
+use agespan_service::environment;
+use agespan_storage::ContentHash;
 use anyhow::{Context, Result, bail};
 
 fn main() -> Result<()> {
-    threads::wait_passively();
+    environment::begin_for_models();
     threads::set_count(std::thread::available_parallelism()?.get());
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [faces, spec, begin, out] = arguments.as_slice() else {
-        bail!("usage: train FACES SPEC.json backbone:FILE|model:FILE OUT");
+    let [faces, spec, begin, out, teachers @ ..] = arguments.as_slice() else {
+        bail!("usage: train FACES SPEC.json backbone:FILE|model:FILE OUT [TEACHER]…");
     };
     let out = Path::new(out);
     fs::create_dir_all(out)?;
-    let spec: TrainSpec = serde_json::from_slice(&fs::read(spec)?)?;
+    let mut spec: TrainSpec = serde_json::from_slice(&fs::read(spec)?)?;
+    let teachers = teachers.iter().map(|folder| model(folder)).collect::<Result<Vec<_>>>()?;
+    if !teachers.is_empty() {
+        spec.distillation.get_or_insert_default().teachers =
+            teachers.iter().map(|(weights, _)| ContentHash::of(weights).short()).collect();
+    }
     let training = read(&Path::new(faces).join("train"), &spec)?;
     let validation = read(&Path::new(faces).join("validation"), &spec)?;
     println!("{} training faces, {} validation faces", training.len(), validation.len());
@@ -37,7 +46,9 @@ fn main() -> Result<()> {
         (None, "model") => Start::Model(&begin),
         (None, _) => Start::Backbone(&begin),
     };
-    let trained = train(&spec, &training, &validation, start, &mut |event| {
+    let teachers: Vec<Teacher> =
+        teachers.iter().map(|(weights, card)| Teacher { weights, shape: card.shape() }).collect();
+    let trained = train(&spec, &training, &validation, start, &teachers, &mut |event| {
         match event {
             Event::Step { step, steps, loss, images_per_second, .. } if step % 20 == 0 => {
                 println!("{step}/{steps} loss {loss:.4}, {images_per_second:.0} images/s");
@@ -58,7 +69,19 @@ fn main() -> Result<()> {
     fs::write(out.join("model.safetensors"), &trained.weights)?;
     fs::write(out.join("training.json"), serde_json::to_vec_pretty(&(&spec, &trained.history))?)?;
     println!("best: {:?}", trained.best);
+    let name = Path::new(faces).file_name().unwrap_or_default().to_string_lossy();
+    let dataset = format!("datasets/{name}");
+    let card = Card { dataset, dataset_hash: String::new(), spec, validation: trained.best };
+    fs::write(out.join("model.json"), serde_json::to_vec_pretty(&card)?)?;
     Ok(())
+}
+
+fn model(folder: &String) -> Result<(Vec<u8>, Card)> {
+    let read = |name: &str| {
+        let path = Path::new(folder).join(name);
+        fs::read(&path).with_context(|| format!("cannot read {}", path.display()))
+    };
+    Ok((read("model.safetensors")?, serde_json::from_slice(&read("model.json")?)?))
 }
 
 fn read(folder: &Path, spec: &TrainSpec) -> Result<Vec<Face>> {

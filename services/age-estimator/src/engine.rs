@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use agespan_models::tch::{Device, Kind, nn::VarStore};
-use agespan_models::{AgeNet, InputSpec, NetSpec, WeightsError, weights};
+use agespan_models::{AgeNet, InputSpec, NetSpec, WeightsError, label_distribution, weights};
 use tokio::sync::{mpsc, oneshot};
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
@@ -60,6 +60,8 @@ pub struct Shape {
     pub input: InputSpec,
     /// Whether the mirror image is asked about as well.
     pub mirrored: bool,
+    /// The temperature of the distribution over ages.
+    pub temperature: f64,
 }
 
 struct Work {
@@ -87,7 +89,7 @@ impl Engine {
         weights::load(&store, bytes)?;
         store.freeze();
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let model = Model { net, input: shape.input, mirrored: shape.mirrored };
+        let model = Model { net, shape: *shape };
         thread::spawn(move || model.run(receiver));
         Ok(Self { queue: sender, input: shape.input })
     }
@@ -140,8 +142,7 @@ impl Engine {
 /// A network on the thread that owns it.
 struct Model {
     net: AgeNet,
-    input: InputSpec,
-    mirrored: bool,
+    shape: Shape,
 }
 
 impl Model {
@@ -183,8 +184,10 @@ impl Model {
     }
 
     fn forward(&self, pixels: &[u8]) -> Vec<Output> {
-        let answer = self.net.answer(&self.input.tensor(pixels, Device::Cpu), self.mirrored);
-        let distributions = answer.distribution.to_kind(Kind::Float).contiguous();
+        let Shape { input, mirrored, temperature, .. } = &self.shape;
+        let answer = self.net.answer(&input.tensor(pixels, Device::Cpu), *mirrored);
+        let distributions = label_distribution::at_temperature(&answer.distribution, *temperature);
+        let distributions = distributions.to_kind(Kind::Float).contiguous();
         let bins = distributions.size()[1] as usize;
         let mut flat = vec![0f32; distributions.numel()];
         distributions.copy_data(&mut flat, distributions.numel());
@@ -206,7 +209,8 @@ mod tests {
         AgeNet::new(&store.root(), net);
         let bytes = weights::write(&weights::variables(&store)).unwrap();
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
-        Engine::start(&bytes, &Shape { net, input, mirrored: true }, queue).unwrap()
+        let shape = Shape { net, input, mirrored: true, temperature: 0.5 };
+        Engine::start(&bytes, &shape, queue).unwrap()
     }
 
     #[tokio::test]

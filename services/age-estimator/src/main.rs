@@ -15,7 +15,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    agespan_models::threads::wait_passively();
+    agespan_service::environment::begin_for_models();
     let Arguments { process, estimator } = Arguments::parse();
     agespan_service::main(process, |platform| async move {
         Ok(vec![agespan_age_estimator::assemble(&platform, &estimator).await?])

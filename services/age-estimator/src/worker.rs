@@ -11,8 +11,9 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use crate::engine::Shape;
 use crate::model::{Card, ModelError, Registry};
-use crate::training::{Event, Face, Next, Start, TrainError, TrainSpec, Trained, train};
+use crate::training::{Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained, train};
 use crate::transport::{Labelled, Peers, Split};
 
 const CHECKPOINTS: &str = "models/checkpoints";
@@ -49,10 +50,11 @@ impl Handler for Trainer {
     async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
         let job: TrainJob = serde_json::from_slice(payload)
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
-        let start = self.start(&job, context).await?;
+        let beginning = self.start(&job, context).await?;
+        let teachers = self.teachers(&job).await?;
         let gathered = self.gather(&job, context).await?;
         let dataset_hash = gathered.dataset_hash.clone();
-        let trained = self.train(&job, gathered, start, context).await?;
+        let trained = self.train(&job, gathered, beginning, teachers, context).await?;
         let card =
             Card { dataset: job.dataset, dataset_hash, spec: job.spec, validation: trained.best };
         let record = self
@@ -81,7 +83,7 @@ impl Trainer {
             }
         }
         if !job.from.is_empty() {
-            return self.model(&job.from).await;
+            return Ok(Beginning::Model(self.model(&job.from).await?.0));
         }
         let Some(folder) = &self.first_weights else {
             return Err(JobFailure::permanent(
@@ -99,13 +101,22 @@ impl Trainer {
         Ok(Beginning::Backbone(bytes.into()))
     }
 
-    async fn model(&self, id: &str) -> Result<Beginning, JobFailure> {
+    async fn teachers(&self, job: &TrainJob) -> Result<Vec<(Bytes, Shape)>, JobFailure> {
+        let mut teachers = Vec::new();
+        for id in job.spec.distillation.iter().flat_map(|distillation| &distillation.teachers) {
+            teachers.push(self.model(id).await?);
+        }
+        Ok(teachers)
+    }
+
+    async fn model(&self, id: &str) -> Result<(Bytes, Shape), JobFailure> {
         let failed = |error: ModelError| match error {
             ModelError::NotFound(_) => JobFailure::permanent("MODEL_NOT_FOUND", chain(&error)),
             other => JobFailure::retryable("STORE", chain(&other)),
         };
         let record = self.registry.record(id).await.map_err(failed)?;
-        Ok(Beginning::Model(self.registry.weights(&record).await.map_err(failed)?))
+        let weights = self.registry.weights(&record).await.map_err(failed)?;
+        Ok((weights, record.card.shape()))
     }
 
     async fn gather(&self, job: &TrainJob, context: &JobContext) -> Result<Gathered, JobFailure> {
@@ -148,6 +159,7 @@ impl Trainer {
         job: &TrainJob,
         faces: Gathered,
         beginning: Beginning,
+        teachers: Vec<(Bytes, Shape)>,
         context: &JobContext,
     ) -> Result<Trained, JobFailure> {
         let (spec, context, storage) = (job.spec.clone(), context.clone(), self.storage.clone());
@@ -158,8 +170,12 @@ impl Trainer {
                 Beginning::Model(bytes) => Start::Model(bytes),
                 Beginning::Checkpoint(bytes) => Start::Checkpoint(bytes),
             };
+            let teachers: Vec<Teacher> = teachers
+                .iter()
+                .map(|(weights, shape)| Teacher { weights, shape: *shape })
+                .collect();
             let mut last = checkpoint(&context);
-            train(&spec, &faces.training, &faces.validation, start, &mut |event| {
+            train(&spec, &faces.training, &faces.validation, start, &teachers, &mut |event| {
                 match event {
                     Event::Step { step, steps, epoch, loss, images_per_second } => {
                         let message = format!(

@@ -3,8 +3,9 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use agespan_age_estimator::engine::Shape;
 use agespan_age_estimator::training::{
-    Event, Face, Next, Start, TrainError, TrainSpec, Trained, train,
+    Distillation, Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained, train,
 };
 use agespan_models::InputSpec;
 
@@ -39,7 +40,7 @@ fn alone() -> MutexGuard<'static, ()> {
 
 fn run(start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Result<Trained, TrainError> {
     let _alone = alone();
-    train(&spec(), &faces(32), &faces(16), start, observe)
+    train(&spec(), &faces(32), &faces(16), start, &[], observe)
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn the_loss_falls_on_faces_that_can_be_learned() {
     let _alone = alone();
     let spec = TrainSpec { epochs: 12, head_epochs: 0, patience: 12, ..spec() };
     let mut losses = Vec::new();
-    train(&spec, &faces(32), &faces(16), Start::Nothing, &mut |event| {
+    train(&spec, &faces(32), &faces(16), Start::Nothing, &[], &mut |event| {
         if let Event::Step { loss, .. } = event {
             losses.push(loss);
         }
@@ -99,8 +100,8 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
         _ => Next::GoOn,
     });
     let other = TrainSpec { seed: 1, ..spec() };
-    let refused =
-        train(&other, &faces(32), &faces(16), Start::Checkpoint(&checkpoint), &mut |_| Next::GoOn);
+    let start = Start::Checkpoint(&checkpoint);
+    let refused = train(&other, &faces(32), &faces(16), start, &[], &mut |_| Next::GoOn);
     assert!(matches!(refused, Err(TrainError::Checkpoint(_))));
     for end in [0, 7, 20, checkpoint.len() - 1] {
         let damaged = run(Start::Checkpoint(&checkpoint[..end]), &mut |_| Next::GoOn);
@@ -110,6 +111,42 @@ fn a_checkpoint_of_other_settings_or_a_damaged_one_is_refused() {
 
 #[test]
 fn too_few_faces_are_refused() {
-    let refused = train(&spec(), &faces(7), &faces(1), Start::Nothing, &mut |_| Next::GoOn);
+    let refused = train(&spec(), &faces(7), &faces(1), Start::Nothing, &[], &mut |_| Next::GoOn);
     assert!(matches!(refused, Err(TrainError::TooFew { faces: 7, .. })));
+}
+
+/// A run of one epoch that is taught by `model`, with mixed faces.
+fn taught(model: &[u8], start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Trained {
+    let _alone = alone();
+    let distillation = Distillation { teachers: vec!["teacher".to_owned()], weight: 1.0 };
+    let spec = TrainSpec { epochs: 1, mixup: 0.2, distillation: Some(distillation), ..spec() };
+    let shape = Shape { net: spec.net, input: spec.input, mirrored: false };
+    let teachers = [Teacher { weights: model, shape }];
+    train(&spec, &faces(64), &faces(16), start, &teachers, observe).unwrap()
+}
+
+#[test]
+fn a_student_that_begins_as_its_teacher_has_little_to_learn_and_resumes_to_the_same_weights() {
+    let model = run(Start::Nothing, &mut |_| Next::GoOn).unwrap().weights;
+    let (mut losses, mut checkpoint) = (Vec::new(), None);
+    let whole = taught(&model, Start::Model(&model), &mut |event| {
+        match event {
+            Event::Step { loss, .. } => losses.push(loss),
+            Event::Checkpoint(bytes) => drop(checkpoint.get_or_insert(bytes)),
+            Event::Epoch { .. } => {}
+        }
+        Next::GoOn
+    });
+    // Only dropout is between them.
+    assert!(losses[0] < 0.1, "{losses:?}");
+    let resumed = taught(&model, Start::Checkpoint(&checkpoint.unwrap()), &mut |_| Next::GoOn);
+    assert!(resumed.weights == whole.weights, "the weights differ");
+}
+
+#[test]
+fn a_teacher_that_is_not_named_or_not_given_is_refused() {
+    let named = Distillation { teachers: vec!["teacher".to_owned()], ..Distillation::default() };
+    let spec = TrainSpec { distillation: Some(named), ..spec() };
+    let refused = train(&spec, &faces(32), &faces(16), Start::Nothing, &[], &mut |_| Next::GoOn);
+    assert!(matches!(refused, Err(TrainError::Teachers { named: 1, given: 0 })));
 }

@@ -1,8 +1,12 @@
 //! What can be typed.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::commands::{demo, photos};
 
 /// Age intervals with a guarantee, from photos of faces.
 #[derive(Parser)]
@@ -10,21 +14,38 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) asked: Asked,
+}
+
+/// What goes with every command.
+#[derive(Args)]
+pub struct Asked {
     /// Address of a running system [default: http://127.0.0.1:50051; predict needs none].
     #[arg(long, global = true, env = "AGESPAN_SERVER")]
     pub(crate) server: Option<String>,
     /// One JSON object a line.
     #[arg(long, global = true)]
-    pub(crate) json: bool,
+    pub json: bool,
 }
 
 impl Arguments {
     /// Whether this process estimates or trains, rather than ask another to.
     pub(crate) fn runs_a_model(&self) -> bool {
         match self.command {
-            Command::Up(_) | Command::Demo(_) => true,
-            Command::Predict(_) | Command::Verify(_) => self.server.is_none(),
+            Command::Up(_) | Command::Local(Local::Demo(_)) => true,
+            Command::Local(_) => self.asked.server.is_none(),
             _ => false,
+        }
+    }
+
+    /// What can be refused before anything is started.
+    pub(crate) fn check(&self) -> Result<()> {
+        match &self.command {
+            Command::Local(Local::Predict(predict)) => photos::among(&predict.photos).map(drop),
+            Command::Local(Local::Verify(verify)) => photos::among(&verify.photos).map(drop),
+            Command::Local(Local::Demo(demo)) => demo::check(demo),
+            _ => Ok(()),
         }
     }
 }
@@ -32,11 +53,10 @@ impl Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Start the services, all in this process or only some.
-    Up(Box<Up>),
-    /// Estimate the age of the face in each photo.
-    Predict(Predict),
-    /// Is the person in each photo at least so old? PASS, FAIL or CHALLENGE, certified.
-    Verify(Verify),
+    #[command(disable_help_flag = true, after_help = "agespan up --help says what can be set.")]
+    Up(Up),
+    #[command(flatten)]
+    Local(Local),
     /// Import and look at data sets.
     #[command(subcommand)]
     Dataset(Dataset),
@@ -56,39 +76,29 @@ pub(crate) enum Command {
     /// Follow and steer jobs.
     #[command(subcommand)]
     Job(Job),
+}
+
+/// What `agespan-system` knows to do with its own services, where no server is named.
+#[derive(Subcommand)]
+pub enum Local {
+    /// Estimate the age of the face in each photo.
+    Predict(Predict),
+    /// Is the person in each photo at least so old? PASS, FAIL or CHALLENGE, certified.
+    Verify(Verify),
     /// The whole story end to end, on the weights that come with the project.
     Demo(Demo),
 }
 
-/// A service, as it is called on the command line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Service {
-    Dataset,
-    AgeEstimator,
-    ConformalCalibrator,
-    DiffusionGenerator,
-    Evaluator,
-}
-
+/// What `agespan-system` reads.
 #[derive(Args)]
 pub(crate) struct Up {
-    /// Which services run here.
-    #[arg(
-        long,
-        env = "AGESPAN_SERVICES",
-        value_enum,
-        value_delimiter = ',',
-        default_value = "dataset,age-estimator,conformal-calibrator,diffusion-generator,evaluator"
-    )]
-    pub(crate) services: Vec<Service>,
-    #[command(flatten)]
-    pub(crate) process: agespan_service::Config,
-    #[command(flatten)]
-    pub(crate) estimator: agespan_age_estimator::Config,
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _settings: Vec<OsString>,
 }
 
+/// Photos to estimate.
 #[derive(Args)]
-pub(crate) struct Predict {
+pub struct Predict {
     /// Photos, or folders of photos; each shows one face that fills most of it.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
@@ -106,8 +116,9 @@ pub(crate) struct Predict {
     pub(crate) data_dir: PathBuf,
 }
 
+/// Photos to check.
 #[derive(Args)]
-pub(crate) struct Verify {
+pub struct Verify {
     /// Photos, or folders of photos; each shows one face that fills most of it.
     #[arg(required = true)]
     pub(crate) photos: Vec<PathBuf>,
@@ -177,12 +188,21 @@ pub(crate) struct Train {
     /// A model to go on from, with smaller steps: a short finish on a larger input.
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["backbone", "age_bins"])]
     pub(crate) from: Option<String>,
-    /// Side of the square that it sees, in pixels, 64 to 224 [default: 112].
+    /// Side of the square that it sees, in pixels, 64 to 224 [default: that of --from, or 112].
     #[arg(long)]
     pub(crate) input_size: Option<u32>,
     /// One-year age bins: 117 by default, 90 in the original study.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub(crate) age_bins: u32,
+    /// Models to learn from beside the labels: of their answers, the mean.
+    #[arg(long = "teacher", value_name = "MODEL", num_args = 1..)]
+    pub(crate) teachers: Vec<String>,
+    /// How much the teachers count beside the labels, up to 1 [default: 0.5].
+    #[arg(long, requires = "teachers")]
+    pub(crate) teacher_weight: Option<f64>,
+    /// Mix each face with another, in a share from Beta(ALPHA, ALPHA); 0 for no mixing.
+    #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
+    pub(crate) mixup: f64,
     /// Answer requests with the model as soon as it is there.
     #[arg(long)]
     pub(crate) activate: bool,
@@ -377,8 +397,9 @@ pub(crate) enum Job {
     Cancel { name: String },
 }
 
+/// What the demo shows.
 #[derive(Args)]
-pub(crate) struct Demo {
+pub struct Demo {
     /// A UTKFace archive or folder: runs import, training, calibration and evaluation on it.
     #[arg(long)]
     pub(crate) data: Option<PathBuf>,
@@ -390,7 +411,7 @@ pub(crate) struct Demo {
     pub(crate) full: bool,
     /// With --data: folder of the weights that training begins with; `make setup` fills it.
     #[arg(long, env = "AGESPAN_FIRST_WEIGHTS")]
-    pub(crate) first_weights: Option<PathBuf>,
+    pub first_weights: Option<PathBuf>,
     /// Folder for what the demo makes.
     #[arg(long, default_value = "agespan-data/demo")]
     pub(crate) data_dir: PathBuf,

@@ -58,6 +58,15 @@ pub fn expectation(distribution: &Tensor) -> Tensor {
     distribution.matmul(&ages)
 }
 
+/// A distribution `[n, bins]` at another temperature: p_j^(1/T), normalised (Guo et al. 2017, arXiv
+/// 1706.04599, section 4.2). Below 1 it is sharper.
+pub fn at_temperature(distribution: &Tensor, temperature: f64) -> Tensor {
+    if temperature == 1.0 {
+        return distribution.shallow_clone();
+    }
+    (distribution.clamp_min(1e-30).log() / temperature).softmax(-1, Kind::Float)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +97,15 @@ mod tests {
         let logits = Tensor::from_slice(&[0.25f32, 0.5, 0.25]).log().view([1, 3]);
         let expected = 0.5 * (0.5f64 / 0.25).ln() + 0.5 * (0.5f64 / 0.5).ln();
         assert!((f64::try_from(kl_loss(&target, &logits)).unwrap() - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_cooler_distribution_is_sharper_and_one_at_temperature_one_is_as_it_was() {
+        let distribution = Tensor::from_slice(&[0.2f32, 0.6, 0.2, 0.0]).view([1, 4]);
+        assert_eq!(at_temperature(&distribution, 1.0), distribution);
+        let cooler = Vec::<f32>::try_from(at_temperature(&distribution, 0.5).view(-1)).unwrap();
+        for (found, expected) in cooler.iter().zip([1.0 / 11.0, 9.0 / 11.0, 1.0 / 11.0, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{cooler:?}");
+        }
     }
 }

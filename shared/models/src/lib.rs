@@ -9,7 +9,7 @@
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
 //! * [`diffusion`]: text-to-image diffusion, from a diffusers directory to an image.
 //! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
-//! * [`threads`]: how many threads libtorch takes, and how they wait.
+//! * [`threads`]: how many threads libtorch takes.
 //!
 //! Tensors stay on the thread that made them: a model has one owner.
 

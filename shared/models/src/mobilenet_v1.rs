@@ -55,7 +55,7 @@ impl MobileNetV1 {
     pub fn forward(&self, images: &Tensor) -> Tensor {
         let mut hidden = images.shallow_clone();
         for layer in &self.layers {
-            hidden = hidden.apply(layer).clamp(0.0, 6.0);
+            hidden = hidden.apply(layer).relu6();
         }
         hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float)
     }

@@ -52,11 +52,11 @@ impl MobileNetV2 {
     /// Images `[n, 3, h, w]` to features `[n, 1280]`. With `batch_statistics` the batch norms use
     /// the batch's own mean and variance and move their running ones; otherwise they are frozen.
     pub fn forward(&self, images: &Tensor, batch_statistics: bool) -> Tensor {
-        let mut hidden = self.stem.forward(images, batch_statistics).clamp(0.0, 6.0);
+        let mut hidden = self.stem.forward(images, batch_statistics).relu6();
         for block in &self.blocks {
             hidden = block.forward(&hidden, batch_statistics);
         }
-        let hidden = self.last.forward(&hidden, batch_statistics).clamp(0.0, 6.0);
+        let hidden = self.last.forward(&hidden, batch_statistics).relu6();
         hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float)
     }
 }
@@ -87,7 +87,7 @@ impl Bottleneck {
     fn forward(&self, input: &Tensor, batch_statistics: bool) -> Tensor {
         let mut hidden = input.shallow_clone();
         for layer in &self.activated {
-            hidden = layer.forward(&hidden, batch_statistics).clamp(0.0, 6.0);
+            hidden = layer.forward(&hidden, batch_statistics).relu6();
         }
         let output = self.project.forward(&hidden, batch_statistics);
         if self.residual { input + output } else { output }

@@ -10,9 +10,11 @@
 //! * [`status`]: errors as `google.rpc.Status` with details.
 //! * [`page`]: page sizes and tokens.
 //! * [`telemetry`]: logs, and traces when a collector is named.
+//! * [`environment`]: of a process that runs models.
 
 mod component;
 mod config;
+pub mod environment;
 pub mod page;
 mod platform;
 mod process;

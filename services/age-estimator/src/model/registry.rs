@@ -37,7 +37,8 @@ pub struct Card {
 impl Card {
     /// The network's shape.
     pub fn shape(&self) -> Shape {
-        Shape { net: self.spec.net, input: self.spec.input, mirrored: self.spec.mirrored }
+        let TrainSpec { net, input, mirrored, .. } = self.spec;
+        Shape { net, input, mirrored, temperature: self.validation.temperature }
     }
 }
 

@@ -37,6 +37,10 @@ pub struct TrainSpec {
     pub average: f64,
     /// How faces are changed.
     pub augmentation: Augmentation,
+    /// Mix each face with another of its step, in a share from Beta(mixup, mixup); 0 for no mixing.
+    pub mixup: f64,
+    /// Learn from what other models say as well.
+    pub distillation: Option<Distillation>,
     /// Steps between checkpoints; there is one at each epoch's end in any case.
     pub checkpoint_steps: u32,
     /// Answer with the mean over a face and its mirror image, at twice the cost.
@@ -67,6 +71,8 @@ impl Default for TrainSpec {
             rebalance: None,
             average: 0.0,
             augmentation: Augmentation::default(),
+            mixup: 0.0,
+            distillation: None,
             checkpoint_steps: 100,
             mirrored: false,
             net: NetSpec::default(),
@@ -137,4 +143,20 @@ pub struct Rebalance {
     pub keep_under_4: f64,
     /// How often a face of sixty or more is used in an epoch.
     pub repeat_from_60: u32,
+}
+
+/// Models whose answers about the changed faces are learned from, beside the labels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Distillation {
+    /// Their ids; the mean of their answers is what teaches.
+    pub teachers: Vec<String>,
+    /// Share of the loss that compares with them; the rest compares with the labels.
+    pub weight: f64,
+}
+
+impl Default for Distillation {
+    fn default() -> Self {
+        Self { teachers: Vec::new(), weight: 0.5 }
+    }
 }

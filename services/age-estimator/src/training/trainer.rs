@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use agespan_models::tch::nn::VarStore;
-use agespan_models::tch::{self, Device, Kind, Reduction, Tensor};
-use agespan_models::{
-    AdamW, AgeNet, AgeOutput, Learning, WeightsError, label_distribution, weights,
-};
+use agespan_models::tch::{self, Device, Tensor};
+use agespan_models::{AdamW, AgeNet, Learning, WeightsError, label_distribution, weights};
 
+use super::augment::generator;
 use super::batch::{Batch, epoch_order, training_batch};
 use super::checkpoint::{Checkpoint, CheckpointError, Position};
+use super::distil::{Teacher, Teachers};
 use super::faces::Face;
+use super::loss::{Labels, loss};
+use super::mixup::Mix;
 use super::schedule::Schedule;
 use super::spec::TrainSpec;
 use super::validate::{Validation, validate};
@@ -94,6 +96,22 @@ pub enum TrainError {
         /// The step.
         step: u64,
     },
+    /// Other teachers than the settings name.
+    #[error("the settings name {named} teachers and {given} were given; give each that is named")]
+    Teachers {
+        /// In the settings.
+        named: usize,
+        /// Given.
+        given: usize,
+    },
+    /// A teacher of another number of age bins.
+    #[error("a teacher has {found} age bins where the model has {expected}; choose another")]
+    TeacherBins {
+        /// The teacher's.
+        found: i64,
+        /// The model's.
+        expected: i64,
+    },
     /// It was told to stop.
     #[error("the run was stopped")]
     Stopped,
@@ -107,7 +125,7 @@ pub enum TrainError {
 
 /// Trains a network, choosing the epoch with the lowest validation error.
 ///
-/// The same settings, faces and start give the same weights on the same processor, whether the run
+/// The same settings, faces, start and teachers give the same weights on the same processor, whether the run
 /// was interrupted or not.
 ///
 /// # Errors
@@ -117,6 +135,7 @@ pub fn train(
     faces: &[Face],
     validation: &[Face],
     start: Start,
+    teachers: &[Teacher],
     observe: &mut dyn FnMut(Event) -> Next,
 ) -> Result<Trained, TrainError> {
     let steps_per_epoch = (faces.len() / spec.batch_size.max(1)) as u64;
@@ -124,7 +143,7 @@ pub fn train(
         let (faces, validation) = (faces.len(), validation.len());
         return Err(TrainError::TooFew { faces, validation, batch: spec.batch_size });
     }
-    let mut run = Run::begin(spec, start)?;
+    let mut run = Run::begin(spec, start, teachers)?;
     let schedule = Schedule {
         head_steps: steps_per_epoch * u64::from(spec.head_epochs),
         steps: steps_per_epoch * u64::from(spec.epochs),
@@ -137,7 +156,8 @@ pub fn train(
             let clock = Instant::now();
             let first = index as usize * spec.batch_size;
             let chosen = &order[first..first + spec.batch_size];
-            let loss = run.step(&training_batch(spec, faces, chosen, epoch), schedule)?;
+            let batch = training_batch(spec, faces, chosen, epoch);
+            let loss = run.step(&batch, mix(spec, epoch, first).as_ref(), schedule)?;
             let event = Event::Step {
                 step: run.position.step,
                 steps: schedule.steps,
@@ -166,10 +186,18 @@ fn go_on(next: Next) -> Result<(), TrainError> {
     }
 }
 
+/// How the faces of a step are mixed. Faces have the lowest numbers and an epoch's order the highest,
+/// so that nobody else draws from this generator.
+fn mix(spec: &TrainSpec, epoch: u32, first: usize) -> Option<Mix> {
+    let mut random = generator(spec.seed, epoch, usize::MAX - 1 - first);
+    (spec.mixup > 0.0).then(|| Mix::draw(spec.mixup, spec.batch_size, &mut random))
+}
+
 struct Run {
     store: VarStore,
     net: AgeNet,
     optimiser: AdamW,
+    teachers: Teachers,
     /// `[bins, bins]`: the label distribution of each age.
     targets: Tensor,
     /// The average of the weights over the steps; empty when none is kept.
@@ -179,13 +207,15 @@ struct Run {
 }
 
 impl Run {
-    fn begin(spec: &TrainSpec, start: Start) -> Result<Self, TrainError> {
+    fn begin(spec: &TrainSpec, start: Start, teachers: &[Teacher]) -> Result<Self, TrainError> {
+        let teachers = Teachers::load(spec, teachers)?;
         tch::manual_seed(spec.seed as i64);
         let store = VarStore::new(Device::Cpu);
         let net = AgeNet::new(&store.root(), spec.net);
         let mut run = Self {
             net,
             optimiser: AdamW::new(spec.weight_decay),
+            teachers,
             targets: label_distribution::targets(spec.net.age_bins, spec.label_width),
             average: Vec::new(),
             best: Vec::new(),
@@ -221,7 +251,12 @@ impl Run {
         Ok(checkpoint.to_bytes()?)
     }
 
-    fn step(&mut self, batch: &Batch, schedule: Schedule) -> Result<f64, TrainError> {
+    fn step(
+        &mut self,
+        batch: &Batch,
+        mix: Option<&Mix>,
+        schedule: Schedule,
+    ) -> Result<f64, TrainError> {
         let spec = &self.position.spec;
         let step = self.position.step;
         let learning = match step {
@@ -229,10 +264,16 @@ impl Run {
             _ if spec.freeze_batch_norm => Learning::AllButStatistics,
             _ => Learning::All,
         };
+        let mut images = batch.images.shallow_clone();
+        let mut labels = Labels::of(batch, &self.targets);
+        if let Some(mix) = mix {
+            (images, labels) = (mix.of_images(&images), labels.mixed(mix));
+        }
+        let taught = self.teachers.answer(&images, &spec.input);
         // Dropout draws from torch's own generator: seeded anew, a resumed run draws the same.
         tch::manual_seed(spec.seed.wrapping_mul(1_000_003).wrapping_add(step) as i64);
-        let output = self.net.forward(&batch.images, learning);
-        let loss = loss(spec, &self.targets, &output, batch);
+        let output = self.net.forward(&images, learning);
+        let loss = loss(spec, &output, &labels, taught.as_ref());
         let value = loss.double_value(&[]);
         if !value.is_finite() {
             return Err(TrainError::Diverged { step });
@@ -323,25 +364,4 @@ fn copies(variables: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
 
 fn shared(variables: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
     variables.iter().map(|(name, value)| (name.clone(), value.shallow_clone())).collect()
-}
-
-/// KL of the label distributions, plus the error of the expectation, plus the gender's cross
-/// entropy with smoothed labels, each gender weighing the same in the batch.
-fn loss(spec: &TrainSpec, targets: &Tensor, output: &AgeOutput, batch: &Batch) -> Tensor {
-    let target = targets.index_select(0, &batch.ages);
-    let kl = label_distribution::kl_loss(&target, &output.age_logits);
-    let expectation = label_distribution::expectation(&output.age_distribution());
-    let error = (expectation - &batch.ages).abs().mean(Kind::Float);
-
-    let smooth = &batch.female * (1.0 - 2.0 * spec.gender_smoothing) + spec.gender_smoothing;
-    let females = batch.female.mean(Kind::Float).clamp(0.1, 0.9);
-    let males: Tensor = 1.0 - &females;
-    let weight = &batch.female / (&females * 2.0) + (1.0 - &batch.female) / (males * 2.0);
-    let gender = output.female_logit.binary_cross_entropy_with_logits(
-        &smooth,
-        Some(&weight),
-        None,
-        Reduction::Mean,
-    );
-    kl + error * spec.expectation_weight + gender * spec.gender_weight
 }

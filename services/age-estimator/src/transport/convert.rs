@@ -12,9 +12,12 @@ use tonic_types::StatusExt;
 
 use crate::engine::EngineError;
 use crate::model::{LoadError, ModelError, Record, SHIPPED_BACKBONE};
-use crate::training::TrainSpec;
+use crate::training::{Distillation, TrainSpec};
 use crate::worker::TrainJob;
 use crate::{EstimateError, FaceEstimate};
+
+/// Each teacher costs a forward pass in each step.
+const MAX_TEACHERS: usize = 8;
 
 pub(super) fn faces(selection: i32) -> Result<(), Status> {
     match proto::FaceSelection::try_from(selection) {
@@ -125,11 +128,12 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
 pub(super) fn train_job(
     request: &proto::TrainModelRequest,
     from: Option<&Record>,
+    teachers: &[Record],
 ) -> Result<TrainJob, Status> {
     status::resource_id("dataset", "datasets", &request.dataset)?;
     let refuse = |field, reason, message: String| Err(status::invalid(field, reason, message));
     let side = match request.input_size {
-        0 => InputSpec::default().crop,
+        0 => from.map_or(InputSpec::default(), |record| record.card.spec.input).crop,
         side @ 64..=224 => side,
         side => return refuse("input_size", "INPUT_SIZE", format!("{side} is not 64 to 224")),
     };
@@ -160,12 +164,43 @@ pub(super) fn train_job(
         bins @ 2..=200 => spec.net.age_bins = i64::from(bins),
         bins => return refuse("age_bins", "AGE_BINS", format!("{bins} is not 2 to 200")),
     }
+    spec.mixup = match request.mixup {
+        mixup if (0.0..=10.0).contains(&mixup) => mixup,
+        mixup => return refuse("mixup", "MIXUP", format!("{mixup} is not 0 to 10")),
+    };
+    spec.distillation = distillation(request, teachers, spec.net.age_bins)?;
     Ok(TrainJob {
         dataset: request.dataset.clone(),
         from: from.map(|record| record.id.clone()).unwrap_or_default(),
         max_samples: request.max_samples as usize,
         spec,
     })
+}
+
+fn distillation(
+    request: &proto::TrainModelRequest,
+    teachers: &[Record],
+    bins: i64,
+) -> Result<Option<Distillation>, Status> {
+    if teachers.is_empty() {
+        return Ok(None);
+    }
+    if teachers.len() > MAX_TEACHERS {
+        let message = format!("name at most {MAX_TEACHERS}, not {}", teachers.len());
+        return Err(status::invalid("teachers", "COUNT", message));
+    }
+    if let Some(other) = teachers.iter().find(|teacher| teacher.card.spec.net.age_bins != bins) {
+        let found = other.card.spec.net.age_bins;
+        let message = format!("models/{} has {found} age bins, the model {bins}", other.id);
+        return Err(status::invalid("teachers", "AGE_BINS", message));
+    }
+    let weight = request.teacher_weight.unwrap_or(Distillation::default().weight);
+    if !(weight > 0.0 && weight <= 1.0) {
+        let message = format!("{weight} is not in (0, 1]");
+        return Err(status::invalid("teacher_weight", "TEACHER_WEIGHT", message));
+    }
+    let teachers = teachers.iter().map(|teacher| teacher.id.clone()).collect();
+    Ok(Some(Distillation { teachers, weight }))
 }
 
 fn backbone(backbone: i32) -> Result<Option<Backbone>, Status> {

@@ -22,7 +22,7 @@ pub use peers::Peers;
 pub(crate) use peers::{Labelled, Split};
 
 use crate::engine::Admission;
-use crate::model::Registry;
+use crate::model::{Record, Registry};
 use crate::{EstimateError, Estimator, FaceEstimate, Options, Session, TRAIN_KIND};
 
 /// Largest number of photos in one call.
@@ -46,6 +46,13 @@ pub(crate) fn component(estimator: Arc<Estimator>, registry: Registry, jobs: Job
             EstimatorServiceServer::new(transport).max_decoding_message_size(MAX_REQUEST_BYTES),
         );
     })
+}
+
+impl Transport {
+    async fn record(&self, field: &str, name: &str) -> Result<Record, Status> {
+        let id = status::resource_id(field, "models", name)?;
+        self.registry.record(id).await.map_err(convert::model_error)
+    }
 }
 
 async fn session(estimator: &Estimator, model: &str) -> Result<Session, Status> {
@@ -186,12 +193,13 @@ impl EstimatorService for Transport {
         let request = request.into_inner();
         let from = match request.from.as_str() {
             "" => None,
-            name => {
-                let id = status::resource_id("from", "models", name)?;
-                Some(self.registry.record(id).await.map_err(convert::model_error)?)
-            }
+            name => Some(self.record("from", name).await?),
         };
-        let job = convert::train_job(&request, from.as_ref())?;
+        let mut teachers = Vec::new();
+        for name in &request.teachers {
+            teachers.push(self.record("teachers", name).await?);
+        }
+        let job = convert::train_job(&request, from.as_ref(), &teachers)?;
         let job = transport::submit(&self.jobs, TRAIN_KIND, &job, request.request_id).await?;
         Ok(Response::new(proto::TrainModelResponse { job: Some(job) }))
     }
@@ -218,8 +226,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::GetModelRequest>,
     ) -> Result<Response<proto::GetModelResponse>, Status> {
-        let id = status::resource_id("name", "models", &request.get_ref().name)?;
-        let record = self.registry.record(id).await.map_err(convert::model_error)?;
+        let record = self.record("name", &request.get_ref().name).await?;
         let active = self.registry.active().await.map_err(convert::model_error)?;
         let model = Some(convert::model(&record, record.id == active));
         Ok(Response::new(proto::GetModelResponse { model }))

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use agespan_client::Client;
 use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
-use agespan_jobs::PrivateRedis;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Faces, Predict, Service, Train};
+use crate::arguments::{Calibrate, Demo, Faces, Predict, Train};
 use crate::commands::{Session, calibrate, dataset, evaluate, model, photos, predict, train};
-use crate::system::System;
 
 /// Faces and epochs of the training that is only a taste.
 const TASTE: (u32, u32) = (2000, 2);
@@ -20,29 +19,26 @@ const FULL: (u32, u32) = (0, 0);
 /// What the demo calls its data set.
 const NAME: &str = "demo";
 
-const ALL: [Service; 5] = [
-    Service::Dataset,
-    Service::AgeEstimator,
-    Service::ConformalCalibrator,
-    Service::DiffusionGenerator,
-    Service::Evaluator,
-];
+/// Apart, so that a model trained for a taste does not answer in place of the shipped one.
+pub(crate) fn data_dir(demo: &Demo) -> PathBuf {
+    demo.data_dir.join(if demo.data.is_some() { "pipeline" } else { "photos" })
+}
 
-/// Starts a system of its own, shows what it does, and stops it.
-pub(crate) async fn run(demo: Demo) -> Result<ExitCode> {
-    // Apart, so that a model trained for a taste does not answer in place of the shipped one.
-    let data_dir = demo.data_dir.join(if demo.data.is_some() { "pipeline" } else { "photos" });
-    println!("Starting the five services and a private Redis in {}.", data_dir.display());
-    let redis = PrivateRedis::start(&data_dir.join("redis")).await?;
-    let first_weights = demo.first_weights.as_deref();
-    let system = System::start(&ALL, &data_dir, Some(&redis.url()), first_weights).await?;
-    let session = Session { client: system.client.clone(), json: false };
-    let code = match &demo.data {
-        Some(data) => pipeline(&session, &demo, data).await,
-        None => faces(&session, &demo).await,
-    };
-    system.stop().await;
-    code
+/// Whether it can go on to the end.
+pub(crate) fn check(demo: &Demo) -> Result<()> {
+    if demo.data.is_some() && demo.first_weights.is_none() {
+        bail!("training begins with weights of others; run `make setup`, then `make demo DATA=…`");
+    }
+    Ok(())
+}
+
+/// Shows what a system does.
+pub(crate) async fn run(client: &Client, demo: &Demo) -> Result<ExitCode> {
+    let session = Session { client: client.clone(), json: false };
+    match &demo.data {
+        Some(data) => pipeline(&session, demo, data).await,
+        None => faces(&session, demo).await,
+    }
 }
 
 async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
@@ -96,9 +92,6 @@ fn is_there_already(error: &anyhow::Error) -> bool {
 }
 
 async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCode> {
-    if demo.first_weights.is_none() {
-        bail!("training begins with weights of others; run `make setup`, then `make demo DATA=…`");
-    }
     println!("\n1. Import: decode, clean, split.");
     let name = imported(session, data).await?;
 
@@ -113,6 +106,9 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         backbone: None,
         from: None,
         input_size: None,
+        teachers: Vec::new(),
+        teacher_weight: None,
+        mixup: 0.0,
         activate: true,
     };
     let trained = train::train_model(session, &train).await?;

@@ -3,24 +3,25 @@
 mod calibrate;
 mod calibration;
 mod dataset;
-mod demo;
+pub(crate) mod demo;
 mod evaluate;
 mod job;
 mod model;
-mod photos;
+pub(crate) mod photos;
 mod predict;
 mod predictions;
 mod scores;
 mod train;
 mod verify;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use agespan_client::Client;
 use agespan_client::proto::job::v1::Job;
 use anyhow::Result;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Local};
 use crate::show::JobBar;
 
 /// Where a system is looked for when no server is named.
@@ -45,14 +46,13 @@ impl Session {
 
 /// Runs a command to its exit code.
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
-    let Arguments { command, server, json } = arguments;
+    let Arguments { command, asked } = arguments;
     let session = || {
-        let url = server.as_deref().unwrap_or(DEFAULT_SERVER);
-        Ok::<_, anyhow::Error>(Session { client: Client::new(url)?, json })
+        let url = asked.server.as_deref().unwrap_or(DEFAULT_SERVER);
+        Ok::<_, anyhow::Error>(Session { client: Client::new(url)?, json: asked.json })
     };
     match command {
-        Command::Predict(predict) => return predict::run(predict, server.as_deref(), json).await,
-        Command::Verify(verify) => return verify::run(verify, server.as_deref(), json).await,
+        Command::Local(local) => return local.run(&session()?.client, asked.json).await,
         Command::Dataset(dataset) => dataset::run(&session()?, dataset).await?,
         Command::Train(train) => train::run(&session()?, &train).await?,
         Command::Model(model) => model::run(&session()?, model).await?,
@@ -60,11 +60,33 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Calibration(command) => calibration::run(&session()?, command).await?,
         Command::Evaluate(evaluate) => evaluate::run(&session()?, evaluate).await?,
         Command::Job(job) => job::run(&session()?, job).await?,
-        Command::Demo(demo) => return demo::run(demo).await,
-        // It has its own way of starting; `main` took it.
+        // `main` handed it over.
         Command::Up(_) => {}
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Local {
+    /// Where a system of this command's own keeps what it needs.
+    pub fn data_dir(&self) -> PathBuf {
+        match self {
+            Self::Predict(predict) => predict.data_dir.clone(),
+            Self::Verify(verify) => verify.data_dir.clone(),
+            Self::Demo(demo) => demo::data_dir(demo),
+        }
+    }
+
+    /// Runs the command on a system.
+    ///
+    /// # Errors
+    /// Whatever keeps it from beginning. A photo that cannot be used is an exit code.
+    pub async fn run(&self, client: &Client, json: bool) -> Result<ExitCode> {
+        match self {
+            Self::Predict(predict) => predict::run(client, predict, json).await,
+            Self::Verify(verify) => verify::run(client, verify, json).await,
+            Self::Demo(demo) => demo::run(client, demo).await,
+        }
+    }
 }
 
 /// A resource name, whether or not it was typed with its collection.

@@ -1,19 +1,17 @@
-//! What the commands about photos share: which photos, whom to ask, and one after the other.
+//! What the commands about photos share: which photos, and one after the other.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
 
-use agespan_client::{Client, explain};
+use agespan_client::explain;
 use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt};
 use tonic::{Response, Status};
 
-use crate::arguments::Service;
 use crate::show;
-use crate::system::System;
 
 /// Photos that are asked about at the same time: enough to fill the estimator's batches.
 const UNDER_WAY: usize = 32;
@@ -43,23 +41,6 @@ pub(crate) fn among(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
 fn is_image(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
     ["jpg", "jpeg", "png", "webp"].contains(&extension.as_str())
-}
-
-/// Runs a command with the named server, or with a system of its own on `data_dir`. Two services
-/// suffice for it, and no job store.
-pub(crate) async fn with_server(
-    server: Option<&str>,
-    data_dir: &Path,
-    command: impl AsyncFnOnce(&Client) -> Result<ExitCode>,
-) -> Result<ExitCode> {
-    if let Some(url) = server {
-        return command(&Client::new(url)?).await;
-    }
-    let services = [Service::ConformalCalibrator, Service::AgeEstimator];
-    let system = System::start(&services, data_dir, None, None).await?;
-    let code = command(&system.client).await;
-    system.stop().await;
-    code
 }
 
 /// Asks about every photo and takes the answers in the order of the photos. A photo that cannot be

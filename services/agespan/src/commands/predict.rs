@@ -15,10 +15,9 @@ use crate::commands::{photos, resource};
 use crate::show;
 
 /// Estimates every photo.
-pub(crate) async fn run(predict: Predict, server: Option<&str>, json: bool) -> Result<ExitCode> {
+pub(crate) async fn run(client: &Client, predict: &Predict, json: bool) -> Result<ExitCode> {
     let found = photos::among(&predict.photos)?;
-    let command = async |client: &Client| Ok(estimate(client, &predict, &found, json).await);
-    photos::with_server(server, &predict.data_dir, command).await
+    Ok(estimate(client, predict, &found, json).await)
 }
 
 /// Photos of one face each, as a table or as JSON lines.

@@ -27,6 +27,9 @@ pub(crate) async fn train_model(session: &Session, train: &Train) -> Result<Stri
         backbone: backbone(train.backbone).into(),
         input_size: train.input_size.unwrap_or_default(),
         from: train.from.as_deref().map(|name| resource("models", name)).unwrap_or_default(),
+        teachers: train.teachers.iter().map(|name| resource("models", name)).collect(),
+        teacher_weight: train.teacher_weight,
+        mixup: train.mixup,
         ..Default::default()
     };
     let answer = session.client.estimator().train_model(request).await?.into_inner();

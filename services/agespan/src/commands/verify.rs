@@ -14,10 +14,9 @@ use crate::commands::{photos, resource};
 use crate::show;
 
 /// Checks every photo. FAIL and CHALLENGE are answers, not failures.
-pub(crate) async fn run(verify: Verify, server: Option<&str>, json: bool) -> Result<ExitCode> {
+pub(crate) async fn run(client: &Client, verify: &Verify, json: bool) -> Result<ExitCode> {
     let found = photos::among(&verify.photos)?;
-    let command = async |client: &Client| Ok(check(client, &verify, &found, json).await);
-    photos::with_server(server, &verify.data_dir, command).await
+    Ok(check(client, verify, &found, json).await)
 }
 
 async fn check(client: &Client, verify: &Verify, photos: &[PathBuf], json: bool) -> ExitCode {

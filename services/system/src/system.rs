@@ -13,6 +13,18 @@ use tokio::task::JoinHandle;
 
 use crate::arguments::Service;
 
+/// All services.
+pub(crate) const ALL: [Service; 5] = [
+    Service::Dataset,
+    Service::AgeEstimator,
+    Service::ConformalCalibrator,
+    Service::DiffusionGenerator,
+    Service::Evaluator,
+];
+
+/// Those that answer about photos.
+pub(crate) const PHOTOS: [Service; 2] = [Service::ConformalCalibrator, Service::AgeEstimator];
+
 /// The services by name, ready to be hosted.
 pub(crate) async fn assemble(
     services: &[Service],
