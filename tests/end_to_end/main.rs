@@ -6,11 +6,14 @@ mod age_check;
 mod bad_input;
 mod calibrator_away;
 mod collector;
+mod generator;
 mod killed;
 mod own_predictor;
 mod pipeline;
 mod probes;
 mod reported;
 mod services;
+#[path = "../../services/diffusion-generator/src/tiny_pipeline.rs"]
+mod tiny_pipeline;
 mod utkface;
 mod versions;
