@@ -119,9 +119,10 @@ async fn workers_that_are_killed_change_no_image() {
     }
     let distinct: HashSet<&Bytes> = disturbed.iter().map(|image| &image.image).collect();
     assert_eq!(distinct.len(), 24);
-    let takeovers = others.iter().chain([&victim]).filter(|worker| {
-        worker.log().lines().any(|line| line.contains("\"attempt\":2"))
-    });
+    let takeovers = others
+        .iter()
+        .chain([&victim])
+        .filter(|worker| worker.log().lines().any(|line| line.contains("\"attempt\":2")));
     assert!(takeovers.count() > 0, "nobody took over what a killed worker had begun");
 
     let undisturbed = generate(&server, request()).await.unwrap();

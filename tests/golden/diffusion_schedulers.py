@@ -56,8 +56,10 @@ GRID = {
         LATENT | {"interpolation_type": "log_linear"}, LATENT | TRAILING | LEAST,
         LATENT | KARRAS | {"sigma_min": 0.1, "sigma_max": 10.0},
     ],
+    # From the last timestep of the cosine schedule, a sigma of 20,000, diffusers' 32 bits lose how far
+    # down a step goes; "leading" begins below it.
     "EulerAncestralDiscreteScheduler": [
-        {}, LATENT | LEADING, COSINE | VELOCITY, LATENT | TRAILING, ZERO | LATENT,
+        {}, LATENT | LEADING, COSINE | VELOCITY | LEADING, LATENT | TRAILING, ZERO | LATENT,
     ],
     "DPMSolverMultistepScheduler": [
         {}, LATENT | LEADING, LATENT | KARRAS, COSINE | VELOCITY, COSINE | KARRAS | VELOCITY,

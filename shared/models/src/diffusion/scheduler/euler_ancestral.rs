@@ -43,14 +43,6 @@ impl EulerAncestral {
     }
 }
 
-/// The noise that a step adds, and how far down it goes first. Nearly equal squares are subtracted
-/// here, and diffusers does so in 32 bits: in 64 the trajectories part where sigmas are large.
-fn up_and_down(sigma: f32, next: f32) -> (f64, f64) {
-    let (square, next_square) = (sigma * sigma, next * next);
-    let up = (next_square * (square - next_square) / square).sqrt();
-    (f64::from(up), f64::from((next_square - up * up).max(0.0).sqrt()))
-}
-
 impl Scheduler for EulerAncestral {
     fn timesteps(&self) -> &[f64] {
         &self.timesteps
@@ -73,7 +65,9 @@ impl Scheduler for EulerAncestral {
     ) -> Result<Tensor, TchError> {
         let (sigma, next) = (self.sigmas[index], self.sigmas[index + 1]);
         let original = original(self.prediction, output, sample, sigma)?;
-        let (up, down) = up_and_down(sigma as f32, next as f32);
+        let (square, next_square) = (sigma * sigma, next * next);
+        let up = (next_square * (square - next_square) / square).sqrt();
+        let down = (next_square - up * up).max(0.0).sqrt();
         let derivative = sample.f_sub(&original)?.f_div_scalar(sigma)?;
         // Drawn at the last step too, where nothing of it is added: the stream stays diffusers'.
         let noise = noise(&sample.size());
