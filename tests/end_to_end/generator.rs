@@ -164,22 +164,25 @@ async fn a_stream_goes_on_from_an_index_and_an_image_tells_how_it_was_made() {
     // Ten tokens are the longest prompt of this tokenizer, and every letter is one.
     assert!(image.warnings[0].contains("the prompt is too long"), "{:?}", image.warnings);
     let file = String::from_utf8_lossy(&image.image);
-    for text in [
-        "Synthetic\0\0\0\0\0true",
-        "trainedAlgorithmicMedia",
-        &format!("Prompt\0\0\0\0\0{prompt}"),
-        "Negative prompt\0\0\0\0\0über",
-        "Seed\0\0\0\0\0101",
-        "Steps\0\0\0\0\x002",
-        "Scheduler\0\0\0\0\0DDIMScheduler",
-        "Guidance scale\0\0\0\0\x007.5",
-        &pipeline.name,
-        &pipeline.content_hash,
-        "Software\0\0\0\0\0agespan",
-        "the prompt is too long",
+    // Keyword, four bytes that say "not compressed, no language, no translation", text.
+    for (keyword, text) in [
+        ("Synthetic", "true"),
+        ("XML:com.adobe.xmp", "<x:xmpmeta"),
+        ("Prompt", prompt),
+        ("Negative prompt", "über"),
+        ("Seed", "101"),
+        ("Steps", "2"),
+        ("Scheduler", "DDIMScheduler"),
+        ("Guidance scale", "7.5"),
+        ("Pipeline", &pipeline.name),
+        ("Pipeline SHA-256", &pipeline.content_hash),
+        ("Software", "agespan "),
+        ("Warning", "the prompt is too long"),
     ] {
-        assert!(file.contains(text), "the file lacks {text:?}");
+        let text = format!("{keyword}\0\0\0\0\0{text}");
+        assert!(file.contains(&text), "the file lacks {text:?}");
     }
+    assert!(file.contains("digitalsourcetype/trainedAlgorithmicMedia"));
 }
 
 #[tokio::test]

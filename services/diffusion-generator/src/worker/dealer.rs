@@ -56,8 +56,13 @@ impl Handler for Dealer {
             dealt = deal.deal(context, job.count) => dealt,
             () = context.cancelled().cancelled() => Err(stopped()),
         };
-        if dealt.is_err() && matches!(context.cancel_reason(), None | Some(CancelReason::Cancelled))
-        {
+        let is_over = match (&dealt, context.cancel_reason()) {
+            (Err(_), Some(CancelReason::Cancelled)) => true,
+            (Err(failure), None) => !failure.retryable,
+            // Another dealer goes on.
+            _ => false,
+        };
+        if is_over {
             deal.give_up().await;
         }
         dealt.map(|()| format!("jobs/{}", context.job_id()))
@@ -67,26 +72,35 @@ impl Handler for Dealer {
 impl Deal<'_> {
     async fn deal(&mut self, context: &JobContext, count: u32) -> Result<(), JobFailure> {
         loop {
-            while self.open.len() < AHEAD && self.next < self.plan.shards() {
-                let id = self.submit(self.next).await?;
-                self.open.insert(self.next, id);
-                self.next += 1;
-            }
-            let under_way = self.look().await?;
-            self.keep_checkpoint(context).await?;
-            let images = self.images_drawn();
-            let steps = u64::from(images) * self.steps_made
-                + under_way.iter().map(|shard| shard.progress.done).sum::<u64>();
-            let total = u64::from(count) * self.steps_made;
-            let said = under_way.iter().find(|shard| !shard.progress.message.is_empty());
-            let said = said.map(|shard| format!("; {}", shard.progress.message));
-            let message = format!("{images} of {count} images{}", said.unwrap_or_default());
-            context.progress(steps, total, &message).await?;
-            if self.open.is_empty() && self.next == self.plan.shards() {
-                return Ok(());
+            match self.go_on(context, count).await {
+                Ok(()) if self.open.is_empty() && self.next == self.plan.shards() => return Ok(()),
+                Ok(()) => {}
+                // Redis is away. The shards are drawn meanwhile, and nothing is lost by waiting.
+                Err(failure) if failure.retryable => tracing::debug!(%failure, "no news of shards"),
+                Err(failure) => return Err(failure),
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Deals out what can be dealt, looks at what is open and says how far the job is.
+    async fn go_on(&mut self, context: &JobContext, count: u32) -> Result<(), JobFailure> {
+        while self.open.len() < AHEAD && self.next < self.plan.shards() {
+            let id = self.submit(self.next).await?;
+            self.open.insert(self.next, id);
+            self.next += 1;
+        }
+        let under_way = self.look().await?;
+        self.keep_checkpoint(context).await?;
+        let images = self.images_drawn();
+        let steps = u64::from(images) * self.steps_made
+            + under_way.iter().map(|shard| shard.progress.done).sum::<u64>();
+        let total = u64::from(count) * self.steps_made;
+        let said = under_way.iter().find(|shard| !shard.progress.message.is_empty());
+        let said = said.map(|shard| format!("; {}", shard.progress.message));
+        let message = format!("{images} of {count} images{}", said.unwrap_or_default());
+        context.progress(steps, total, &message).await?;
+        Ok(())
     }
 
     /// The same number is the same job, however often it is submitted.
