@@ -7,6 +7,7 @@ mod bad_input;
 mod calibrator_away;
 mod collector;
 mod data_sets;
+mod generator;
 mod killed;
 mod own_predictor;
 mod photos;
@@ -14,5 +15,7 @@ mod pipeline;
 mod probes;
 mod reported;
 mod services;
+#[path = "../../services/diffusion-generator/src/tiny_pipeline.rs"]
+mod tiny_pipeline;
 mod utkface;
 mod versions;

@@ -5,7 +5,7 @@ use std::fs;
 use agespan_client::proto::estimator::v1::stream_estimate_age_response::Outcome;
 use agespan_client::proto::estimator::v1::{EstimateAgeRequest, StreamEstimateAgeRequest};
 use agespan_client::proto::evaluator::v1::EvaluateImagesRequest;
-use agespan_client::proto::generator::v1::GenerateFacesRequest;
+use agespan_client::proto::generator::v1::FineTunePipelineRequest;
 use agespan_tests::{Sandbox, faces};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -62,8 +62,8 @@ async fn a_stream_under_way_ends_before_the_process_does() {
 async fn what_is_not_built_yet_says_so() {
     let sandbox = Sandbox::new().await;
     let generator = sandbox.start("agespan-diffusion-generator", &[]).await;
-    let request = GenerateFacesRequest::default();
-    let status = generator.client.generator().generate_faces(request).await.unwrap_err();
+    let request = FineTunePipelineRequest::default();
+    let status = generator.client.generator().fine_tune_pipeline(request).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented);
     assert!(status.message().contains("not built yet"), "{status}");
     let evaluator = sandbox.start("agespan-evaluator", &[]).await;

@@ -56,6 +56,8 @@ fn only_one_thread_holds_a_network() {
         "services/age-estimator/src/engine",
         "services/age-estimator/src/training",
         "services/age-estimator/examples/",
+        "services/diffusion-generator/src/engine",
+        "services/diffusion-generator/src/tiny_pipeline.rs",
         "tests/golden/",
     ];
     for file in files().iter().filter(|file| is_rust(file)) {

@@ -15,6 +15,12 @@ pub(crate) fn error(error: &anyhow::Error) {
     }
 }
 
+/// A line that is not the answer, and no error.
+#[expect(clippy::print_stderr, reason = "warnings go to stderr")]
+pub(crate) fn warning(text: &str) {
+    eprintln!("warning: {text}");
+}
+
 /// An empty table with these columns.
 pub(crate) fn table(columns: &[&str]) -> Table {
     let mut table = Table::new();
@@ -41,6 +47,11 @@ impl JobBar {
             self.0.set_position(progress.done);
             self.0.set_message(progress.message.clone());
         }
+    }
+
+    /// Prints something while the bar is out of the way.
+    pub(crate) fn interrupt(&self, print: impl FnOnce()) {
+        self.0.suspend(print);
     }
 
     pub(crate) fn finish(self) {

@@ -1,13 +1,63 @@
-//! Will draw synthetic faces of asked-for attributes.
+//! Draws synthetic faces of asked-for attributes.
 //!
-//! Its RPCs are agreed (`proto/agespan/generator/v1`) and answer UNIMPLEMENTED: the diffusion
-//! networks are not built yet. [`transport`] is all there is.
+//! The way of a generation, in the order of the code:
+//!
+//! * [`transport`]: the RPCs; converts, checks what can be checked at once and maps errors.
+//! * [`wording`]: attributes as the words of training.
+//! * [`job`]: what a generation job is told, and how it is cut into shards.
+//! * [`worker`]: deals shards out, and draws them.
+//! * [`engine`]: the thread that owns a pipeline.
+//! * [`noise`]: the noise that a caller brings.
+//! * `picture`: pixels as a PNG file that says how it was made.
+//! * [`images`]: drawn images in the artifact store.
+//!
+//! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory.
 
+mod config;
+pub mod engine;
+pub mod images;
+pub mod job;
+pub mod noise;
+mod picture;
+pub mod pipelines;
+#[cfg(test)]
+mod tiny_pipeline;
 pub mod transport;
+pub mod wording;
+mod worker;
 
+use std::sync::Arc;
+
+use agespan_jobs::{Handler, Worker};
 use agespan_service::{Component, Platform};
 
-/// The service on this platform.
-pub fn assemble(_platform: &Platform) -> Component {
-    transport::component()
+pub use config::Config;
+
+/// Generation jobs that are followed at the same time by one process. Each only waits.
+const FOLLOWED: usize = 32;
+
+/// The service on this platform, and its workers where this process has the role.
+pub fn assemble(platform: &Platform, config: Config) -> Component {
+    agespan_models::threads::set_count(config.threads());
+    let registry = pipelines::Registry::new(platform.storage.clone());
+    let images = images::Images::new(platform.storage.clone());
+    let jobs = platform.jobs.clone();
+    let component = transport::component(registry.clone(), images.clone(), jobs.clone());
+    if !platform.role.works() {
+        return component;
+    }
+    let folder = platform.data_dir.join("pipelines");
+    let pipelines = pipelines::Pipelines::new(registry, folder);
+    let dealer = worker::Dealer { jobs: jobs.clone() };
+    let painter = worker::Painter { jobs: jobs.clone(), pipelines, images };
+    let works: [(&str, Arc<dyn Handler>, usize); 2] =
+        [(job::GENERATE_KIND, Arc::new(dealer), FOLLOWED), (job::DRAW_KIND, Arc::new(painter), 1)];
+    works.into_iter().fold(component, |component, (kind, handler, concurrency)| {
+        let worker = Worker::new(jobs.clone(), kind, handler, concurrency);
+        component.with_background(move |stop| async move {
+            if let Err(error) = worker.run(stop).await {
+                tracing::error!(%error, kind, "a worker ended");
+            }
+        })
+    })
 }

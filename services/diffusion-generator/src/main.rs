@@ -4,16 +4,20 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Will draw synthetic faces; answers UNIMPLEMENTED until then.
+/// Draws synthetic faces of asked-for attributes.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     #[command(flatten)]
     process: agespan_service::Config,
+    #[command(flatten)]
+    generator: agespan_diffusion_generator::Config,
 }
 
 fn main() -> ExitCode {
-    agespan_service::main(Arguments::parse().process, |platform| async move {
-        Ok(vec![agespan_diffusion_generator::assemble(&platform)])
+    agespan_service::environment::begin_for_models();
+    let Arguments { process, generator } = Arguments::parse();
+    agespan_service::main(process, |platform| async move {
+        Ok(vec![agespan_diffusion_generator::assemble(&platform, generator)])
     })
 }

@@ -29,12 +29,20 @@ fn main() -> ExitCode {
 }
 
 /// Runs a command with a system of its own. Two services suffice to ask about photos, and no job
-/// store.
+/// store; one and a passing job store to draw.
 async fn run(local: Local, json: bool) -> Result<ExitCode> {
     let data_dir = local.data_dir();
+    // The Redis in it ends before it is removed.
+    let scratch = tempfile::tempdir()?;
     let (system, _redis) = match &local {
         Local::Predict(_) | Local::Verify(_) => {
             (System::start(&system::PHOTOS, &data_dir, None, None).await?, None)
+        }
+        Local::Generate(_) => {
+            // In a folder of its own, so that it runs beside a server on the same artifacts.
+            let redis = PrivateRedis::start(&scratch.path().join("redis")).await?;
+            let url = redis.url();
+            (System::start(&system::FACES, &data_dir, Some(&url), None).await?, Some(redis))
         }
         Local::Demo(demo) => {
             println!("Starting the five services and a private Redis in {}.", data_dir.display());

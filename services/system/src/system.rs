@@ -5,6 +5,7 @@ use std::path::Path;
 
 use agespan_age_estimator::Config as EstimatorConfig;
 use agespan_client::Client;
+use agespan_diffusion_generator::Config as GeneratorConfig;
 use agespan_service::{AnyError, CancellationToken, Component, Config, Platform, serve};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, FromArgMatches};
@@ -25,6 +26,9 @@ pub(crate) const ALL: [Service; 5] = [
 /// Those that answer about photos.
 pub(crate) const PHOTOS: [Service; 2] = [Service::ConformalCalibrator, Service::AgeEstimator];
 
+/// The one that draws faces.
+pub(crate) const FACES: [Service; 1] = [Service::DiffusionGenerator];
+
 /// The services by name, ready to be hosted.
 pub(crate) async fn assemble(
     services: &[Service],
@@ -39,7 +43,11 @@ pub(crate) async fn assemble(
             Service::ConformalCalibrator => {
                 agespan_conformal_calibrator::assemble(platform).await?
             }
-            Service::DiffusionGenerator => agespan_diffusion_generator::assemble(platform),
+            Service::DiffusionGenerator => {
+                // The number of threads is the process's, whoever sets it.
+                let config = GeneratorConfig { model_threads: estimator.model_threads };
+                agespan_diffusion_generator::assemble(platform, config)
+            }
             Service::Evaluator => agespan_evaluator::assemble(platform)?,
         });
     }

@@ -69,6 +69,16 @@ pub enum StorageError {
         /// What is wrong with it.
         source: object_store::path::Error,
     },
+    /// A file of this machine, to be stored or to be fetched, could not be read or written.
+    #[error("{} could not be {operation}", path.display())]
+    File {
+        /// What was tried: "read" or "written".
+        operation: &'static str,
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system answered.
+        source: std::io::Error,
+    },
     /// The storage did not do it: disk full, no permission, network away.
     #[error("the storage could not {operation} {path}: check that it is reachable and writable")]
     Unavailable {

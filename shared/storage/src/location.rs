@@ -28,6 +28,16 @@ pub(crate) fn open(
     opened.map_err(|source| StorageError::Location { location: location.to_owned(), source })
 }
 
+/// The directory of a location that is one, once it was opened.
+pub(crate) fn directory_of(location: &str) -> Option<PathBuf> {
+    let path = match location.split_once("://") {
+        None => location,
+        Some(("file", path)) => path,
+        Some(_) => return None,
+    };
+    fs::canonicalize(path).ok()
+}
+
 type Attempt = std::result::Result<Opened, Box<dyn Error + Send + Sync>>;
 
 fn directory(path: PathBuf) -> Attempt {

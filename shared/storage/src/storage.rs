@@ -1,5 +1,6 @@
 use std::fmt;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,9 +18,10 @@ use crate::{Artifact, ContentHash, Result, StorageError, location};
 /// a crash, finds an object whole or not at all.
 #[derive(Clone)]
 pub struct Storage {
-    store: Arc<dyn ObjectStore>,
+    pub(crate) store: Arc<dyn ObjectStore>,
     root: Path,
     location: Arc<str>,
+    directory: Option<PathBuf>,
 }
 
 impl Storage {
@@ -43,12 +45,18 @@ impl Storage {
         options: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self> {
         let (store, root) = location::open(location, options)?;
-        Ok(Self { store, root, location: location.into() })
+        let directory = location::directory_of(location);
+        Ok(Self { store, root, location: location.into(), directory })
     }
 
     /// The place as it was given to [`Storage::open`].
     pub fn location(&self) -> &str {
         &self.location
+    }
+
+    /// The file that holds an object, where the storage is a directory of this machine.
+    pub fn local_file(&self, path: &str) -> Option<PathBuf> {
+        self.directory.as_ref().map(|directory| directory.join(path))
     }
 
     /// Stores bytes as `{folder}/{sha256}.{extension}`. Nothing is written when they are there
@@ -172,7 +180,7 @@ impl Storage {
     }
 
     /// The size of an object, `None` when there is none.
-    async fn size(&self, path: &str) -> Result<Option<u64>> {
+    pub(crate) async fn size(&self, path: &str) -> Result<Option<u64>> {
         match self.store.head(&self.resolve(path)?).await {
             Ok(meta) => Ok(Some(meta.size)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -180,7 +188,7 @@ impl Storage {
         }
     }
 
-    fn resolve(&self, path: &str) -> Result<Path> {
+    pub(crate) fn resolve(&self, path: &str) -> Result<Path> {
         let below = Path::parse(path)
             .map_err(|source| StorageError::InvalidPath { path: path.to_owned(), source })?;
         Ok(self.root.parts().chain(below.parts()).collect())

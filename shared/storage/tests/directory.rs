@@ -47,6 +47,35 @@ async fn damage_is_noticed_and_a_wrong_length_mended() {
 }
 
 #[tokio::test]
+async fn a_large_file_goes_in_and_out_in_pieces() {
+    let (dir, storage) = storage();
+    let file = dir.path().join("weights");
+    let bytes: Vec<u8> = (0..20_000_000u32).map(|i| (i * i >> 7) as u8).collect();
+    fs::write(&file, &bytes).unwrap();
+    let artifact = storage.put_file("weights", "bin", &file).await.unwrap();
+    assert_eq!(artifact.hash, ContentHash::of(&bytes));
+    assert_eq!(
+        storage.put_artifact("weights", "bin", bytes.clone().into()).await.unwrap(),
+        artifact
+    );
+    let local = storage.local_file(&artifact.path).unwrap();
+    assert!(local.is_absolute() && fs::read(local).unwrap() == bytes);
+
+    let copy = dir.path().join("copy");
+    storage.fetch_file(&artifact, &copy).await.unwrap();
+    assert!(fs::read(&copy).unwrap() == bytes);
+
+    // Damaged in the store: nothing appears here.
+    fs::remove_file(&copy).unwrap();
+    fs::write(dir.path().join("a/b").join(&artifact.path), b"abc").unwrap();
+    let error = storage.fetch_file(&artifact, &copy).await.unwrap_err();
+    assert!(matches!(error, StorageError::HashMismatch { .. }), "{error}");
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "the part stays behind");
+    let gone = storage.put_file("weights", "bin", &copy).await.unwrap_err();
+    assert!(matches!(gone, StorageError::File { operation: "read", .. }), "{gone}");
+}
+
+#[tokio::test]
 async fn records_are_created_once_and_replaced_at_will() {
     let (_dir, storage) = storage();
     storage.create_json("datasets/a.json", &vec![1, 2]).await.unwrap();

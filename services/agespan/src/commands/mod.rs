@@ -6,9 +6,11 @@ mod dataset;
 pub(crate) mod demo;
 mod evaluate;
 pub(crate) mod faces;
+pub(crate) mod generate;
 mod job;
 mod model;
 pub(crate) mod photos;
+mod pipeline;
 mod predict;
 mod predictions;
 mod scores;
@@ -60,6 +62,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Calibrate(calibrate) => calibrate::run(&session()?, &calibrate).await?,
         Command::Calibration(command) => calibration::run(&session()?, command).await?,
         Command::Evaluate(evaluate) => evaluate::run(&session()?, evaluate).await?,
+        Command::Pipeline(command) => pipeline::run(&session()?, command).await?,
         Command::Job(job) => job::run(&session()?, job).await?,
         // `main` handed it over.
         Command::Up(_) => {}
@@ -73,6 +76,7 @@ impl Local {
         match self {
             Self::Predict(predict) => predict.data_dir.clone(),
             Self::Verify(verify) => verify.data_dir.clone(),
+            Self::Generate(generate) => generate.data_dir.clone(),
             Self::Demo(demo) => demo::data_dir(demo),
         }
     }
@@ -85,6 +89,7 @@ impl Local {
         match self {
             Self::Predict(predict) => predict::run(client, predict, json).await,
             Self::Verify(verify) => verify::run(client, verify, json).await,
+            Self::Generate(generate) => generate::run(client, generate, json).await,
             Self::Demo(demo) => demo::run(client, demo).await,
         }
     }

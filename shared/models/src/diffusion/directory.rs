@@ -73,6 +73,29 @@ impl Directory {
         )
     }
 
+    /// The files that make the pipeline, by their path in the directory; a directory of these alone
+    /// is the same pipeline. Other variants of the weights and a safety checker are not among them.
+    pub fn files(&self) -> Result<Vec<PathBuf>, DiffusionError> {
+        let mut files = vec!["model_index.json".into(), "scheduler/scheduler_config.json".into()];
+        for part in [UNET, VAE, TEXT_ENCODER] {
+            let folder = self.path.join(part.folder);
+            files.push(Path::new(part.folder).join("config.json"));
+            let index = format!("{}.safetensors.index.json", part.stem);
+            let weights = weights_files(&folder, part.stem)?;
+            // The index is read where there is no file of the whole.
+            if !folder.join(format!("{}.safetensors", part.stem)).is_file()
+                && folder.join(&index).is_file()
+            {
+                files.push(Path::new(part.folder).join(index));
+            }
+            let names = weights.iter().filter_map(|file| file.strip_prefix(&self.path).ok());
+            files.extend(names.map(Path::to_owned));
+        }
+        let words = self.tokenizer()?;
+        files.extend(words.files().iter().map(|(name, _)| Path::new("tokenizer").join(name)));
+        Ok(files)
+    }
+
     /// The scheduler's configuration.
     pub fn scheduler(&self) -> Result<SchedulerConfig, DiffusionError> {
         SchedulerConfig::new(read_config(&self.path.join("scheduler/scheduler_config.json"))?)

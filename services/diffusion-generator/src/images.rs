@@ -1,0 +1,96 @@
+//! Drawn images in the artifact store.
+//!
+//! `generated/images/{sha256}.png` are the files; `generated/jobs/{job}/{index}.json` say which is
+//! the job's image of that index. A record is written after its file and only once: of two workers
+//! that draw the same image, the second finds it there, and both have drawn the same bytes anyway.
+
+use agespan_storage::{Artifact, Storage, StorageError};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+const IMAGES: &str = "generated/images";
+const TRACES: &str = "generated/traces";
+const NOISE: &str = "generated/noise";
+
+/// An image of a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// Its file.
+    pub artifact: Artifact,
+    /// What it was drawn from.
+    pub seed: u64,
+    /// What the caller may not expect.
+    pub warnings: Vec<String>,
+    /// Every step's latents, where they were asked for.
+    pub trace: Option<Artifact>,
+}
+
+/// The images of all jobs.
+#[derive(Clone, Debug)]
+pub struct Images {
+    storage: Storage,
+}
+
+impl Images {
+    /// In this store.
+    pub fn new(storage: Storage) -> Self {
+        Self { storage }
+    }
+
+    /// A job's image, once it is drawn.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn find(&self, job: &str, index: u32) -> Result<Option<Image>, StorageError> {
+        match self.storage.get_json(&path(job, index)).await {
+            Ok(image) => Ok(Some(image)),
+            Err(StorageError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Stores a file and its trace, and then says that they are the job's image of that index.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn insert(
+        &self,
+        job: &str,
+        index: u32,
+        (file, trace): (Vec<u8>, Option<Vec<u8>>),
+        (seed, warnings): (u64, Vec<String>),
+    ) -> Result<(), StorageError> {
+        let artifact = self.storage.put_artifact(IMAGES, "png", file.into()).await?;
+        let trace = match trace {
+            Some(bytes) => {
+                Some(self.storage.put_artifact(TRACES, "safetensors", bytes.into()).await?)
+            }
+            None => None,
+        };
+        let image = Image { artifact, seed, warnings, trace };
+        match self.storage.create_json(&path(job, index), &image).await {
+            Ok(()) | Err(StorageError::AlreadyExists { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes of a file or a trace.
+    ///
+    /// # Errors
+    /// When it is damaged or the store fails.
+    pub async fn bytes(&self, artifact: &Artifact) -> Result<Bytes, StorageError> {
+        self.storage.get_artifact(artifact).await
+    }
+
+    /// Keeps the noise that a caller brings.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn keep_noise(&self, bytes: Bytes) -> Result<Artifact, StorageError> {
+        self.storage.put_artifact(NOISE, "safetensors", bytes).await
+    }
+}
+
+fn path(job: &str, index: u32) -> String {
+    format!("generated/jobs/{job}/{index:06}.json")
+}

@@ -1,0 +1,11 @@
+//! Pipelines: in the artifact store, on this machine, loaded or not.
+
+mod loaded;
+mod place;
+mod registry;
+
+pub use loaded::{Loaded, Pipelines};
+pub use registry::{PipelineError, Record, Registry};
+
+#[cfg(test)]
+mod tests;

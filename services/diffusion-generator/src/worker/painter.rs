@@ -1,0 +1,179 @@
+//! Draws the images of a shard.
+
+use std::time::Duration;
+
+use agespan_jobs::{Handler, Job, JobContext, JobFailure, Jobs, JobsError};
+use agespan_models::diffusion::DiffusionError;
+use agespan_service::status::chain;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::{payload, stopped, store};
+use crate::engine::{DrawError, Drawing, Drawn};
+use crate::images::Images;
+use crate::job::{GenerateJob, Shard};
+use crate::picture;
+use crate::pipelines::{Loaded, PipelineError, Pipelines};
+
+/// Between two tries to watch a job while Redis is away.
+const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Works on shards, one at a time: an image keeps every core busy.
+pub(crate) struct Painter {
+    pub(crate) jobs: Jobs,
+    pub(crate) pipelines: Pipelines,
+    pub(crate) images: Images,
+}
+
+#[async_trait]
+impl Handler for Painter {
+    async fn run(&self, context: &JobContext, bytes: &[u8]) -> Result<String, JobFailure> {
+        let shard: Shard = serde_json::from_slice(bytes).map_err(payload)?;
+        let job = self.job(&shard).await?;
+        // Whichever ends first drops the others; a drawing that is dropped ends at its next step.
+        tokio::select! {
+            drawn = self.draw_all(&shard, &job, context) => drawn?,
+            () = context.cancelled().cancelled() => return Err(stopped()),
+            () = self.until_given_up(&shard.job) => return Err(stopped()),
+        }
+        Ok(format!("jobs/{}", shard.job))
+    }
+}
+
+impl Painter {
+    async fn job(&self, shard: &Shard) -> Result<GenerateJob, JobFailure> {
+        let gone = || {
+            let message = format!("jobs/{}, which this is a part of, has ended", shard.job);
+            JobFailure::permanent("GENERATION_ENDED", message)
+        };
+        let of_store = |error: JobsError| match error {
+            JobsError::NotFound { .. } => gone(),
+            other => other.into(),
+        };
+        if is_given_up(&self.jobs.get(&shard.job).await.map_err(of_store)?) {
+            return Err(gone());
+        }
+        let bytes = self.jobs.payload(&shard.job).await.map_err(of_store)?;
+        serde_json::from_slice(&bytes).map_err(payload)
+    }
+
+    /// Returns once nobody wants the generation job any more. Its dealer may be too busy, or dead,
+    /// to say so.
+    async fn until_given_up(&self, job: &str) {
+        loop {
+            let mut states = self.jobs.watch(job);
+            loop {
+                match states.next().await {
+                    Some(Ok(state)) if is_given_up(&state) => return,
+                    Some(Ok(_)) => {}
+                    Some(Err(_)) => break,
+                    // Deleted.
+                    None => return,
+                }
+            }
+            tokio::time::sleep(WATCH_AGAIN_AFTER).await;
+        }
+    }
+
+    async fn draw_all(
+        &self,
+        shard: &Shard,
+        job: &GenerateJob,
+        context: &JobContext,
+    ) -> Result<(), JobFailure> {
+        let noise = match &job.noise {
+            Some(artifact) => Some(self.images.bytes(artifact).await.map_err(store)?),
+            None => None,
+        };
+        let mut warning = String::new();
+        for number in 0..shard.count {
+            let index = shard.first + number;
+            let done = u64::from(number) * job.steps_made;
+            context.note_progress(done, u64::from(shard.count) * job.steps_made, &warning);
+            // Drawn by an attempt before this one.
+            if self.images.find(&shard.job, index).await.map_err(store)?.is_some() {
+                continue;
+            }
+            let loaded = self.pipelines.get(&job.pipeline).await.map_err(pipeline_failure)?;
+            let place = Place { shard, job, number, done };
+            let drawn = self.draw(&loaded, &place, noise.clone(), context).await?;
+            let seed = job.seed_of(index);
+            let file = picture::encode(&drawn, job, seed, &loaded.record)
+                .map_err(|error| JobFailure::permanent("PNG", error))?;
+            let warnings = drawn.warnings();
+            for warning in &warnings {
+                tracing::warn!(index, warning, "an image is drawn");
+            }
+            warning = warnings.join("; ");
+            self.images
+                .insert(&shard.job, index, (file, drawn.trace), (seed, warnings))
+                .await
+                .map_err(store)?;
+        }
+        let total = u64::from(shard.count) * job.steps_made;
+        context.progress(total, total, &warning).await?;
+        Ok(())
+    }
+
+    async fn draw(
+        &self,
+        loaded: &Loaded,
+        place: &Place<'_>,
+        noise: Option<Bytes>,
+        context: &JobContext,
+    ) -> Result<Drawn, JobFailure> {
+        let Place { shard, job, number, done } = *place;
+        let sampling = job.sampling().ok_or_else(|| {
+            let message = format!("{} is not known here; run one version", job.scheduler);
+            JobFailure::permanent("SCHEDULER_UNKNOWN", message)
+        })?;
+        let drawing = Drawing {
+            prompt: job.prompt.clone(),
+            negative_prompt: job.negative_prompt.clone(),
+            sampling,
+            seed: job.seed_of(shard.first + number),
+            noise,
+            trace: job.trace,
+        };
+        let (context, total) = (context.clone(), u64::from(shard.count) * job.steps_made);
+        let on_step = move |made: u64| context.note_progress(done + made, total, "");
+        loaded.engine.draw(drawing, Box::new(on_step)).await.map_err(|error| draw_failure(&error))
+    }
+}
+
+/// Which image of which shard.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    shard: &'a Shard,
+    job: &'a GenerateJob,
+    number: u32,
+    done: u64,
+}
+
+fn is_given_up(job: &Job) -> bool {
+    job.cancel_requested || job.state.is_terminal()
+}
+
+fn draw_failure(error: &DrawError) -> JobFailure {
+    let message = chain(error);
+    match error {
+        // Memory that is short now may not be short on another worker.
+        DrawError::Diffusion(DiffusionError::Torch(_)) | DrawError::Failed | DrawError::Ended => {
+            JobFailure::retryable("PIPELINE_FAILED", message)
+        }
+        _ => JobFailure::permanent("CANNOT_DRAW", message),
+    }
+}
+
+fn pipeline_failure(error: PipelineError) -> JobFailure {
+    let message = chain(&error);
+    match error {
+        PipelineError::NotFound(_) => JobFailure::permanent("PIPELINE_NOT_FOUND", message),
+        PipelineError::Load { source, .. } => match draw_failure(&source) {
+            failure if failure.retryable => JobFailure { message, ..failure },
+            _ => JobFailure::permanent("PIPELINE_BROKEN", message),
+        },
+        _ => JobFailure::retryable("STORE", message),
+    }
+}
