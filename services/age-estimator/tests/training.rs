@@ -1,5 +1,6 @@
 //! Training on faces that a small network can learn in seconds: the brighter, the older.
 #![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
