@@ -209,6 +209,9 @@ pub(crate) struct Train {
     /// Answer requests with the model as soon as it is there.
     #[arg(long)]
     pub(crate) activate: bool,
+    /// Folder for the training as a page with plots, as JSON, and for TensorBoard.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -223,6 +226,13 @@ pub(crate) enum Backbone {
 pub(crate) enum Model {
     /// List the models.
     List,
+    /// One model, and how it was trained.
+    Show {
+        name: String,
+        /// Folder for its training as a page with plots, as JSON, and for TensorBoard.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
     /// Make a model the one that answers.
     Activate { name: String },
 }

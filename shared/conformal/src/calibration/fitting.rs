@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 
 use rayon::prelude::*;
 
-use super::{CalibratedGroup, Calibration, CalibrationSpec, FitError};
+use super::{CalibratedGroup, Calibration, CalibrationSpec, FitError, RowError};
 use crate::group::{Axis, Slice, decade_cuts, decade_of, partition, position};
 use crate::{AgeSupport, Prediction};
 
@@ -36,7 +36,7 @@ impl Fitting {
     /// support, or the prediction lacks what the score or the groups need. The row is not counted
     /// then.
     pub fn add(&mut self, prediction: &Prediction, truth: f64) -> Result<(), FitError> {
-        self.check(prediction, truth)?;
+        self.check(prediction, truth).map_err(|error| FitError::Row { row: self.rows, error })?;
         let slice = self.spec.grouping.slice(prediction).unwrap_or(Slice::Everyone);
         let age = match self.spec.grouping.axis() {
             Some(Axis::True) => truth,
@@ -102,22 +102,22 @@ impl Fitting {
         Ok(Calibration { spec: self.spec, support: self.support, groups })
     }
 
-    fn check(&self, prediction: &Prediction, truth: f64) -> Result<(), FitError> {
-        let (row, support) = (self.rows, self.support);
+    fn check(&self, prediction: &Prediction, truth: f64) -> Result<(), RowError> {
+        let support = self.support;
         let (lower, upper) = (support.lower(), support.upper());
         if !truth.is_finite() {
-            return Err(FitError::TruthNotFinite { row, truth });
+            return Err(RowError::TruthNotFinite { truth });
         }
         if !support.contains(truth) {
-            return Err(FitError::TruthOutsideSupport { row, truth, lower, upper });
+            return Err(RowError::TruthOutsideSupport { truth, lower, upper });
         }
         let mean = prediction.mean();
         if !support.contains(mean) {
-            return Err(FitError::PredictionOutsideSupport { row, mean, lower, upper });
+            return Err(RowError::PredictionOutsideSupport { mean, lower, upper });
         }
         if let Some(part) = self.spec.lacks(prediction) {
             let spec = format!("{} by {}", self.spec.score, self.spec.grouping);
-            return Err(FitError::Lacks { row, part, spec });
+            return Err(RowError::Lacks { part, spec });
         }
         Ok(())
     }
