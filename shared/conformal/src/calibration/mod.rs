@@ -46,6 +46,7 @@ impl CalibrationSpec {
     }
 
     /// What a prediction lacks that the score or the groups need.
+    #[inline]
     pub fn lacks(&self, prediction: &Prediction) -> Option<Part> {
         let lacks = |part: &Part| match part {
             Part::Distribution => prediction.distribution().is_none(),

@@ -7,6 +7,7 @@ use agespan_conformal::{Calibration, Coverage};
 use anyhow::{Context, Result, bail};
 
 use super::cannot_write;
+use super::row::Labels;
 use super::table::{Table, is_parquet};
 
 /// Writes the rows of `new` with two more columns, lower and upper, in years. Nothing is left
@@ -24,7 +25,8 @@ pub(super) fn apply(
         bail!("{} and {} must both be CSV or both Parquet", new.display(), out.display());
     }
     let part = out.with_extension("part");
-    if let Err(error) = table.apply(&calibration.at(coverage), &part) {
+    let labels = Labels::of_groups(calibration.groups());
+    if let Err(error) = table.apply(&calibration.at(coverage), &labels, &part) {
         let _ = fs::remove_file(&part);
         return Err(error);
     }

@@ -38,7 +38,7 @@ impl CsvTable {
         let mut all = begin();
         let part = |block: &Block| {
             let mut fitting = begin();
-            self.rows(block, |row, _| row.fit(&mut fitting))?;
+            self.rows(block, Labels::default(), |row, _| row.fit(&mut fitting))?;
             Ok(fitting)
         };
         self.each_block(part, |fitting| {
@@ -49,7 +49,7 @@ impl CsvTable {
     }
 
     /// Writes the records with two more fields.
-    pub(super) fn apply(&self, at: &AtLevel<'_>, out: &Path) -> Result<()> {
+    pub(super) fn apply(&self, at: &AtLevel<'_>, labels: &Labels, out: &Path) -> Result<()> {
         let mut file = File::create(out).with_context(|| cannot_write(out))?;
         let mut header = self.header.clone();
         header.push_field(b"lower");
@@ -60,7 +60,7 @@ impl CsvTable {
         drop(writer);
         let part = |block: &Block| {
             let mut lines = Vec::with_capacity(2 * block.bytes.len());
-            self.rows(block, |row, record| {
+            self.rows(block, labels.clone(), |row, record| {
                 let bounds = row.bounds(at)?;
                 lines.extend_from_slice(record);
                 for end in [bounds.lower, bounds.upper] {
@@ -103,10 +103,11 @@ impl CsvTable {
     fn rows(
         &self,
         block: &Block,
+        mut labels: Labels,
         mut take: impl FnMut(&Row<'_>, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let mut reader = records(&block.bytes);
-        let (mut record, mut labels) = (ByteRecord::new(), Labels::default());
+        let mut record = ByteRecord::new();
         let mut begin = 0;
         while reader.read_byte_record(&mut record).with_context(|| cannot_read(&self.path))? {
             let end = reader.position().byte() as usize;

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::cannot_read;
 use super::columns::Columns;
-use super::row::Row;
+use super::row::{Labels, Row};
 use super::splice::Splice;
 
 /// Rows that are decoded at a time.
@@ -58,7 +58,7 @@ impl ParquetTable {
     pub(super) fn fit(&self, begin: impl Fn() -> Fitting + Sync) -> Result<Fitting> {
         let part = |part: &Part| {
             let mut fitting = begin();
-            self.rows(part, |row| row.fit(&mut fitting))?;
+            self.rows(part, Labels::default(), |row| row.fit(&mut fitting))?;
             Ok(fitting)
         };
         let parts: Vec<Part> = self.row_groups().flat_map(|group| self.parts(group)).collect();
@@ -71,14 +71,14 @@ impl ParquetTable {
     }
 
     /// Writes the columns and two more.
-    pub(super) fn apply(&self, at: &AtLevel<'_>, out: &Path) -> Result<()> {
+    pub(super) fn apply(&self, at: &AtLevel<'_>, labels: &Labels, out: &Path) -> Result<()> {
         if self.row_groups().all(|group| self.parts(group).is_empty()) {
             bail!("{} has no rows", self.path.display());
         }
         let mut splice = Splice::create(out, &self.path, &self.metadata)?;
         let part = |part: &Part| {
             let mut ends = (Vec::with_capacity(part.rows), Vec::with_capacity(part.rows));
-            self.rows(part, |row| {
+            self.rows(part, labels.clone(), |row| {
                 let bounds = row.bounds(at)?;
                 ends.0.push(bounds.lower);
                 ends.1.push(bounds.upper);
@@ -113,7 +113,12 @@ impl ParquetTable {
     }
 
     /// Gives each row of a part to `take`, in order. An error names the file and the row.
-    fn rows(&self, part: &Part, mut take: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+    fn rows(
+        &self,
+        part: &Part,
+        mut labels: Labels,
+        mut take: impl FnMut(&Row<'_>) -> Result<()>,
+    ) -> Result<()> {
         // Opened anew: clones of one file would share the place where it is read.
         let file = File::open(&self.path).with_context(|| cannot_read(&self.path))?;
         let Columns { prediction, truth, sigma, group } = self.columns;
@@ -130,7 +135,7 @@ impl ParquetTable {
         let mut first = part.first;
         for batch in batches {
             let batch = batch.with_context(|| cannot_read(&self.path))?;
-            let batch = Batch::of(&batch, &self.metadata, self.columns)
+            let batch = Batch::of(&batch, &self.metadata, self.columns, &mut labels)
                 .with_context(|| self.path.display().to_string())?;
             for index in 0..batch.prediction.len() {
                 take(&batch.row(index)).with_context(|| {
@@ -150,7 +155,7 @@ impl ParquetTable {
         if !matches!(fields[group].data_type(), DataType::Utf8 | DataType::LargeUtf8) {
             return Ok(self.metadata.clone());
         }
-        let field = Field::clone(&fields[group]).with_data_type(labels());
+        let field = Field::clone(&fields[group]).with_data_type(label_type());
         fields[group] = Arc::new(field);
         let schema = Schema::new_with_metadata(fields, schema.metadata().clone());
         let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
@@ -159,7 +164,7 @@ impl ParquetTable {
     }
 }
 
-fn labels() -> DataType {
+fn label_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 
@@ -175,7 +180,12 @@ struct Batch {
 }
 
 impl Batch {
-    fn of(batch: &RecordBatch, file: &ArrowReaderMetadata, columns: Columns) -> Result<Self> {
+    fn of(
+        batch: &RecordBatch,
+        file: &ArrowReaderMetadata,
+        columns: Columns,
+        known: &mut Labels,
+    ) -> Result<Self> {
         let cast = |place: usize, to: &DataType| -> Result<ArrayRef> {
             let name = file.schema().field(place).name();
             let column = batch.column_by_name(name).with_context(|| format!("no column {name}"))?;
@@ -188,14 +198,15 @@ impl Batch {
             sigma: columns.sigma.map(number).transpose()?,
             places: Vec::new(),
             labels: Vec::new(),
-            none: Arc::from(""),
+            none: known.of("").clone(),
         };
         if let Some(group) = columns.group {
-            let column = cast(group, &labels())?;
+            let column = cast(group, &label_type())?;
             let column = column.as_dictionary::<Int32Type>();
             made.places = column.keys_iter().collect();
             let names = column.values().as_string::<i32>();
-            made.labels = names.iter().map(|name| name.unwrap_or_default().into()).collect();
+            made.labels =
+                names.iter().map(|name| known.of(name.unwrap_or_default()).clone()).collect();
         }
         Ok(made)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use agespan_conformal::{AtLevel, Bounds, FitError, Fitting, Prediction};
+use agespan_conformal::{AtLevel, Bounds, CalibratedGroup, FitError, Fitting, Prediction, Slice};
 use anyhow::{Error, Result};
 
 /// A row. What its file has no column for is 0 or nothing.
@@ -39,10 +39,19 @@ impl Row<'_> {
 }
 
 /// Labels that occurred, each held once.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Labels(HashMap<Box<str>, Arc<str>>);
 
 impl Labels {
+    /// Those of a calibration, so that its groups are found without reading the text.
+    pub(super) fn of_groups(groups: &[CalibratedGroup]) -> Self {
+        let label = |group: &CalibratedGroup| match &group.group().slice {
+            Slice::Label(label) => Some((label.as_ref().into(), label.clone())),
+            _ => None,
+        };
+        Self(groups.iter().filter_map(label).collect())
+    }
+
     pub(super) fn of(&mut self, text: &str) -> &Arc<str> {
         // Asked twice, because a key is made only for a label that is new.
         if !self.0.contains_key(text) {

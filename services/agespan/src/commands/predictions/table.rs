@@ -8,6 +8,7 @@ use anyhow::Result;
 use super::columns::Columns;
 use super::csv::CsvTable;
 use super::parquet::ParquetTable;
+use super::row::Labels;
 
 /// A file. Of its columns only those that are needed are decoded.
 pub(super) enum Table {
@@ -53,11 +54,11 @@ impl Table {
         }
     }
 
-    /// Writes the rows with two more columns, lower and upper. An error names the file and the row.
-    pub(super) fn apply(&self, at: &AtLevel<'_>, out: &Path) -> Result<()> {
+    /// Writes the rows with two more columns, lower and upper. `labels` are those that are known. An error names the file and the row.
+    pub(super) fn apply(&self, at: &AtLevel<'_>, labels: &Labels, out: &Path) -> Result<()> {
         match self {
-            Self::Csv(table) => table.apply(at, out),
-            Self::Parquet(table) => table.apply(at, out),
+            Self::Csv(table) => table.apply(at, labels, out),
+            Self::Parquet(table) => table.apply(at, labels, out),
         }
     }
 
