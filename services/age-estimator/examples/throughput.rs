@@ -18,7 +18,7 @@ const WARM_UP: u32 = 4;
 const STEPS: u32 = 16;
 
 fn main() -> Result<()> {
-    threads::wait_passively();
+    agespan_service::environment::begin_for_models();
     let threads = std::env::args().nth(1).context("usage: throughput THREADS")?;
     threads::set_count(threads.parse()?);
     let mut speeds = BTreeMap::new();

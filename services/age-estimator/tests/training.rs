@@ -124,7 +124,7 @@ fn taught(
     let _alone = alone();
     let distillation = Distillation { teachers: vec!["teacher".to_owned()], weight: 1.0 };
     let spec = TrainSpec { epochs: 1, mixup: 0.2, distillation: Some(distillation), ..spec() };
-    let shape = Shape { net: spec.net, input: spec.input, mirrored: false };
+    let shape = Shape { net: spec.net, input: spec.input, mirrored: false, temperature: 1.0 };
     let teachers = [Teacher { weights: model, shape }];
     train(&spec, &faces(64), &faces(16), start, &teachers, observe)
 }

@@ -123,6 +123,7 @@ mod tests {
         let validation = Validation {
             mae,
             within_five: 0.5,
+            temperature: 1.0,
             gender_threshold: 0.4,
             gender_balanced_accuracy: 0.9,
         };
