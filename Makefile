@@ -22,6 +22,8 @@ bench: build ## Speed against the peers, in one run
 	@test -d $(cache)/peers || python3 -m venv $(cache)/peers
 	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
+	cargo build --release --workspace --example throughput
+	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin

@@ -117,6 +117,7 @@ impl Grouping {
     }
 
     /// What it needs of a prediction.
+    #[inline]
     pub fn needs(self) -> Option<Part> {
         match self {
             Self::None | Self::PredictedDecade | Self::TrueDecade => None,
@@ -126,6 +127,7 @@ impl Grouping {
     }
 
     /// The age that cuts slices into decades, if one does.
+    #[inline]
     pub(crate) fn axis(self) -> Option<Axis> {
         match self {
             Self::None | Self::PredictedGender | Self::Label => None,

@@ -56,7 +56,7 @@ impl Fitting {
     /// Without rows yet.
     pub fn new(spec: CalibrationSpec, support: AgeSupport) -> Self {
         let cuts = if spec.grouping.axis().is_some() { decade_cuts(support) } else { Vec::new() };
-        let demanding = spec.score.needs().is_some() || spec.grouping.needs().is_some();
+        let demanding = spec.is_demanding();
         Self {
             spec,
             support,
@@ -75,15 +75,18 @@ impl Fitting {
     /// When the truth is not finite or not in the support, the predicted age is not in the
     /// support, or the prediction lacks what the score or the groups need. The row is not counted
     /// then.
+    #[inline]
     pub fn add(&mut self, prediction: &Prediction, truth: f64) -> Result<(), FitError> {
         self.check(prediction, truth).map_err(|error| FitError::Row { row: self.rows, error })?;
-        let slice = self.spec.grouping.slice(prediction).unwrap_or(Slice::Everyone);
         let age = match self.spec.grouping.axis() {
             Some(Axis::True) => truth,
             Some(Axis::Predicted) | None => prediction.mean(),
         };
         let decade = decade_of(&self.cuts, age);
-        let place = self.place(slice);
+        let place = match self.spec.grouping.needs() {
+            None if !self.slices.is_empty() => 0,
+            _ => self.place(self.spec.grouping.slice(prediction).unwrap_or(Slice::Everyone)),
+        };
         self.slices[place].1[decade].own.push(self.spec.score.of(prediction, truth));
         self.rows += 1;
         Ok(())
@@ -151,6 +154,7 @@ impl Fitting {
         place
     }
 
+    #[inline]
     fn check(&self, prediction: &Prediction, truth: f64) -> Result<(), RowError> {
         let support = self.support;
         let (lower, upper) = (support.lower(), support.upper());

@@ -50,6 +50,8 @@ pub struct AtLevel<'a> {
     thresholds: Vec<Option<f64>>,
     /// Where the groups begin, when they are of one slice; else nothing.
     starts: Vec<f64>,
+    /// Whether a prediction may lack something.
+    demanding: bool,
 }
 
 impl<'a> AtLevel<'a> {
@@ -61,7 +63,8 @@ impl<'a> AtLevel<'a> {
             }
             _ => Vec::new(),
         };
-        Self { calibration, coverage, thresholds, starts }
+        let demanding = calibration.spec.is_demanding();
+        Self { calibration, coverage, thresholds, starts, demanding }
     }
 
     /// The interval, in words.
@@ -83,6 +86,7 @@ impl<'a> AtLevel<'a> {
     }
 
     /// The interval's numbers.
+    #[inline]
     pub fn bounds(&self, prediction: &Prediction) -> Bounds {
         let calibration = self.calibration;
         let support = calibration.support;
@@ -92,7 +96,7 @@ impl<'a> AtLevel<'a> {
             group: None,
             sufficient: false,
         };
-        if calibration.lacks(prediction).is_some() {
+        if self.demanding && calibration.lacks(prediction).is_some() {
             return everything;
         }
         let (ends, group, sufficient) = if self.is_by_true_age() {
@@ -116,6 +120,7 @@ impl<'a> AtLevel<'a> {
     }
 
     /// As [`Calibration::place`], which groups of one slice need not ask for everything.
+    #[inline]
     fn place(&self, prediction: &Prediction) -> Option<usize> {
         if self.starts.is_empty() {
             return self.at_hand(prediction).or_else(|| self.calibration.place(prediction));
@@ -138,6 +143,7 @@ impl<'a> AtLevel<'a> {
         calibration.groups.iter().take(AT_HAND).position(is)
     }
 
+    #[inline]
     fn is_by_true_age(&self) -> bool {
         self.calibration.spec.grouping.axis() == Some(Axis::True)
     }

@@ -45,6 +45,11 @@ impl CalibrationSpec {
         Self { score, grouping, min_group: MIN_GROUP }
     }
 
+    /// Whether it needs more of a prediction than its numbers.
+    pub(crate) fn is_demanding(&self) -> bool {
+        self.score.needs().is_some() || self.grouping.needs().is_some()
+    }
+
     /// What a prediction lacks that the score or the groups need.
     #[inline]
     pub fn lacks(&self, prediction: &Prediction) -> Option<Part> {

@@ -124,7 +124,9 @@ fn normalised(mean: f64, scale: f64, truth: f64) -> f64 {
 fn around(mean: f64, scale: f64, threshold: f64) -> (f64, f64) {
     // Difference, quotient and product are each off by half an epsilon at most.
     let radius = threshold * scale * (1.0 + 2.0 * f64::EPSILON);
-    ((mean - radius).next_down(), (mean + radius).next_up())
+    let (lower, upper) = (mean - radius, mean + radius);
+    // An end is off by half a place, and its epsilon is a place or two.
+    (lower - lower.abs() * f64::EPSILON, upper + upper.abs() * f64::EPSILON)
 }
 
 /// lower − threshold to upper + threshold, rounded outwards.

@@ -112,3 +112,6 @@ fn cannot_read(path: &Path) -> String {
 fn cannot_write(path: &Path) -> String {
     format!("cannot write {}", path.display())
 }
+
+#[cfg(test)]
+mod tests;
