@@ -23,6 +23,8 @@ bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports th
 	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
 	@$(cache)/peers/bin/python tests/bench/dataset.py $(programs)/agespan $(DATA)
+	cargo build --release --workspace --example throughput
+	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
 
 bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
 	cargo build --release --workspace --example bench_diffusion

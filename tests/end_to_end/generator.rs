@@ -97,15 +97,17 @@ async fn workers_that_are_killed_change_no_image() {
     let (server, _) = server(&sandbox).await;
     let request = || proto::GenerateFacesRequest { width: 32, height: 32, ..asked(24, 60) };
     let job = generate(&server, request()).await.unwrap();
-    let mut victim = sandbox.start(PROGRAM, &WORKER).await;
+    let first = sandbox.start(PROGRAM, &WORKER).await;
     let others = [sandbox.start(PROGRAM, &WORKER).await, sandbox.start(PROGRAM, &WORKER).await];
     // Followed from the begin, while workers come and go.
-    let (streamed, ()) = tokio::join!(stream(&server, &job.name, 0), async {
+    let (streamed, victim) = tokio::join!(stream(&server, &job.name, 0), async {
+        let mut victim = first;
         for share in [6, 2] {
             until(&server, &job.name, |job| done(job) >= 24 * 60 / share).await;
             victim.kill().await;
             victim = sandbox.start(PROGRAM, &WORKER).await;
         }
+        victim
     });
     let (disturbed, None) = streamed else { panic!("{:?}", streamed.1) };
     let ended = until(&server, &job.name, |job| job.state() == JobState::Succeeded).await;

@@ -1,5 +1,7 @@
 //! A worker killed in the middle of a training costs time and nothing else.
 
+use std::fs;
+
 use agespan_client::proto::estimator::v1::{Backbone, TrainModelRequest};
 use agespan_client::proto::job::v1::{Job, JobState, WatchJobRequest};
 use agespan_tests::{Process, Sandbox, faces};
@@ -15,6 +17,16 @@ async fn train(server: &Process) -> Job {
         ..Default::default()
     };
     server.client.estimator().train_model(request).await.unwrap().into_inner().job.unwrap()
+}
+
+/// How many records a TensorBoard file has: each has its length in front and two checksums.
+fn records(mut file: &[u8]) -> u64 {
+    let mut count = 0;
+    while let Some((length, rest)) = file.split_first_chunk::<8>() {
+        file = &rest[u64::from_le_bytes(*length) as usize + 8..];
+        count += 1;
+    }
+    count
 }
 
 /// Follows a job until a state of it is what is waited for.
@@ -61,4 +73,10 @@ async fn a_training_whose_worker_is_killed_ends_as_if_nothing_had_been() {
     let ended = until(&server, &job.name, |job| job.state() == JobState::Succeeded).await;
     assert_eq!(ended.attempt, 2);
     assert_eq!(ended.result, undisturbed, "the weights differ");
+
+    // TensorBoard is shown each step once: the version, the steps, and three epochs.
+    let folder = sandbox.path("agespan-age-estimator/training").join(job.name.replace("jobs/", ""));
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 1);
+    assert_eq!(records(&fs::read(&files[0]).unwrap()), 1 + steps(&ended) + 3);
 }

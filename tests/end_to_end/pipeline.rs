@@ -25,9 +25,11 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     let first = lines(&sandbox, &server, &begin).await.remove(0);
     assert_eq!(first["input_size"], 112);
     let begun = first["name"].as_str().unwrap();
-    let go_on = [&train[..], &["--from", begun, "--input-size", "64"]].concat();
+    let taught = ["--from", begun, "--input-size", "64", "--teacher", begun, "--mixup", "0.2"];
+    let go_on = [&train[..], &taught, &["--out", "trained"]].concat();
     let model = lines(&sandbox, &server, &go_on).await.remove(0);
     assert_eq!(model["input_size"], 64);
+    training_was_written(&sandbox, model["name"].as_str().unwrap());
     assert_eq!((&model["shipped"], &model["dataset"]), (&Value::from(false), &imported[0]["name"]));
     let name = model["name"].as_str().unwrap();
     assert_eq!(lines(&sandbox, &server, &["model", "list"]).await.len(), 3);
@@ -80,6 +82,26 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     let kinds: Vec<_> = jobs.iter().map(|job| job["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["evaluate-estimator", "train-model", "train-model", "import-dataset"]);
     assert!(jobs.iter().all(|job| job["state"] == "succeeded"));
+}
+
+fn training_was_written(sandbox: &Sandbox, model: &str) {
+    let written = fs::read(sandbox.path("trained/training.json")).unwrap();
+    let training: Value = serde_json::from_slice(&written).unwrap();
+    assert_eq!(training["model"], model);
+    assert_eq!(training["epochs"].as_array().unwrap().len(), 1);
+    assert!(training["epochs"][0]["loss"].as_f64().unwrap() > 0.0);
+    let page = fs::read_to_string(sandbox.path("trained/training.html")).unwrap();
+    assert_eq!(page.matches("<svg").count(), 3);
+    assert!(page.contains(model) && page.contains("teachers"));
+    // The same file lies where TensorBoard could follow the run.
+    let figures = fs::read(sandbox.path("trained/events.out.tfevents")).unwrap();
+    let runs = fs::read_dir(sandbox.path("agespan/training")).unwrap();
+    let followed: Vec<Vec<u8>> = runs
+        .map(|run| fs::read_dir(run.unwrap().path()).unwrap().next().unwrap().unwrap())
+        .map(|file| fs::read(file.path()).unwrap())
+        .collect();
+    assert_eq!(followed.len(), 2);
+    assert!(followed.contains(&figures) && figures.len() > 100);
 }
 
 #[tokio::test]

@@ -5,14 +5,19 @@
 //!
 //! START is `backbone:FILE` or `model:FILE`. SPEC.json holds the settings that are not as by default.
 //! OUT gets `model.safetensors` and its card, `model.json`, as this crate's `weights` has them; each
-//! TEACHER is such a folder.
+//! TEACHER is such a folder. Its figures are in `training.html`, and for TensorBoard beside it.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use agespan_age_estimator::model::Card;
-use agespan_age_estimator::training::{Event, Face, Next, Start, Teacher, TrainSpec, train};
+use agespan_age_estimator::training::page::page;
+use agespan_age_estimator::training::{
+    Event, Face, Next, Start, Teacher, TrainSpec, events, train,
+};
 use agespan_models::threads;
 use agespan_service::environment;
 use agespan_storage::ContentHash;
@@ -28,7 +33,7 @@ fn main() -> Result<()> {
     let out = Path::new(out);
     fs::create_dir_all(out)?;
     let mut spec: TrainSpec = serde_json::from_slice(&fs::read(spec)?)?;
-    let teachers = teachers.iter().map(model).collect::<Result<Vec<_>>>()?;
+    let teachers = teachers.iter().map(read_model).collect::<Result<Vec<_>>>()?;
     if !teachers.is_empty() {
         spec.distillation.get_or_insert_default().teachers =
             teachers.iter().map(|(weights, _)| ContentHash::of(weights).short()).collect();
@@ -48,12 +53,20 @@ fn main() -> Result<()> {
     };
     let teachers: Vec<Teacher> =
         teachers.iter().map(|(weights, card)| Teacher { weights, shape: card.shape() }).collect();
+    // TensorBoard drops of earlier files what a run that was taken up again repeats.
+    let mut figures = File::create(out.join(format!("events.out.tfevents.{:.0}", seconds())))?;
+    figures.write_all(&events::begin(seconds()))?;
     let trained = train(&spec, &training, &validation, start, &teachers, &mut |event| {
+        if let Some(record) = events::of(seconds(), &event)
+            && let Err(error) = figures.write_all(&record)
+        {
+            println!("TensorBoard's figures were not written: {error}");
+        }
         match event {
             Event::Step { step, steps, loss, images_per_second, .. } if step % 20 == 0 => {
                 println!("{step}/{steps} loss {loss:.4}, {images_per_second:.0} images/s");
             }
-            Event::Epoch { epoch, validation } => println!("epoch {epoch}: {validation:?}"),
+            Event::Epoch { epoch, figures, .. } => println!("epoch {epoch}: {figures:?}"),
             Event::Checkpoint(bytes) => {
                 let fresh = checkpoint.with_extension("part");
                 let written =
@@ -67,16 +80,29 @@ fn main() -> Result<()> {
         Next::GoOn
     })?;
     fs::write(out.join("model.safetensors"), &trained.weights)?;
-    fs::write(out.join("training.json"), serde_json::to_vec_pretty(&(&spec, &trained.history))?)?;
     println!("best: {:?}", trained.best);
     let name = Path::new(faces).file_name().unwrap_or_default().to_string_lossy();
     let dataset = format!("datasets/{name}");
-    let card = Card { dataset, dataset_hash: String::new(), spec, validation: trained.best };
+    let model = format!("models/{}", ContentHash::of(&trained.weights).short());
+    fs::write(out.join("training.html"), page(&model, &dataset, &spec, &trained.history))?;
+    let card = Card {
+        dataset,
+        dataset_hash: String::new(),
+        spec,
+        validation: trained.best,
+        history: trained.history,
+        events: None,
+    };
     fs::write(out.join("model.json"), serde_json::to_vec_pretty(&card)?)?;
     Ok(())
 }
 
-fn model(folder: &String) -> Result<(Vec<u8>, Card)> {
+/// Since 1970.
+fn seconds() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+fn read_model(folder: &String) -> Result<(Vec<u8>, Card)> {
     let read = |name: &str| {
         let path = Path::new(folder).join(name);
         fs::read(&path).with_context(|| format!("cannot read {}", path.display()))

@@ -79,6 +79,7 @@ pub async fn assemble(
             registry,
             storage: platform.storage.clone(),
             first_weights: config.first_weights.clone(),
+            figures: platform.data_dir.join("training"),
         };
         let worker = Worker::new(platform.jobs.clone(), TRAIN_KIND, Arc::new(trainer), 1);
         component = component.with_background(|stop| async move {

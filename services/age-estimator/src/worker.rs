@@ -1,11 +1,13 @@
 //! Training as a job.
 
+mod keeper;
+
 use std::path::PathBuf;
 
 use agespan_imaging::ImagingError;
 use agespan_jobs::{Handler, JobContext, JobFailure};
 use agespan_service::status::chain;
-use agespan_storage::{Artifact, Storage};
+use agespan_storage::Storage;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -15,8 +17,7 @@ use crate::engine::Shape;
 use crate::model::{Card, ModelError, Registry};
 use crate::training::{Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained, train};
 use crate::transport::{Labelled, Peers, Split};
-
-const CHECKPOINTS: &str = "models/checkpoints";
+use keeper::{Keeper, Kept};
 
 /// What the job is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +37,8 @@ pub(crate) struct Trainer {
     pub(crate) registry: Registry,
     pub(crate) storage: Storage,
     pub(crate) first_weights: PathBuf,
+    /// Where each job has a folder of figures for TensorBoard.
+    pub(crate) figures: PathBuf,
 }
 
 /// The faces of a data set that a run needs.
@@ -54,15 +57,24 @@ impl Handler for Trainer {
         let teachers = self.teachers(&job).await?;
         let gathered = self.gather(&job, context).await?;
         let dataset_hash = gathered.dataset_hash.clone();
-        let trained = self.train(&job, gathered, beginning, teachers, context).await?;
-        let card =
-            Card { dataset: job.dataset, dataset_hash, spec: job.spec, validation: trained.best };
+        let figures = self.figures.join(context.job_id());
+        let keeper = Keeper::begin(self.storage.clone(), context.clone(), &figures).await;
+        let (trained, keeper) =
+            self.train(&job, gathered, beginning, teachers, keeper, context).await?;
+        let card = Card {
+            dataset: job.dataset,
+            dataset_hash,
+            spec: job.spec,
+            validation: trained.best,
+            history: trained.history,
+            events: keeper.finish().await,
+        };
         let record = self
             .registry
             .insert(Bytes::from(trained.weights), card, false)
             .await
             .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
-        self.forget_checkpoint(context).await;
+        keeper.forget().await;
         Ok(format!("models/{}", record.id))
     }
 }
@@ -76,8 +88,8 @@ enum Beginning {
 
 impl Trainer {
     async fn start(&self, job: &TrainJob, context: &JobContext) -> Result<Beginning, JobFailure> {
-        if let Some(artifact) = checkpoint(context) {
-            match self.storage.get_artifact(&artifact).await {
+        if let Some(kept) = Kept::of(context) {
+            match self.storage.get_artifact(&kept.checkpoint).await {
                 Ok(bytes) => return Ok(Beginning::Checkpoint(bytes)),
                 Err(error) => tracing::warn!(%error, "the checkpoint is lost; training anew"),
             }
@@ -157,9 +169,10 @@ impl Trainer {
         faces: Gathered,
         beginning: Beginning,
         teachers: Vec<(Bytes, Shape)>,
+        mut keeper: Keeper,
         context: &JobContext,
-    ) -> Result<Trained, JobFailure> {
-        let (spec, context, storage) = (job.spec.clone(), context.clone(), self.storage.clone());
+    ) -> Result<(Trained, Keeper), JobFailure> {
+        let (spec, context) = (job.spec.clone(), context.clone());
         let runtime = Handle::current();
         let run = move || {
             let start = match &beginning {
@@ -171,26 +184,26 @@ impl Trainer {
                 .iter()
                 .map(|(weights, shape)| Teacher { weights, shape: *shape })
                 .collect();
-            let mut last = checkpoint(&context);
-            train(&spec, &faces.training, &faces.validation, start, &teachers, &mut |event| {
-                match event {
-                    Event::Step { step, steps, epoch, loss, images_per_second } => {
-                        let message = format!(
-                            "epoch {} of {}, loss {loss:.3}, {images_per_second:.0} images/s",
-                            epoch + 1,
-                            spec.epochs
-                        );
-                        context.note_progress(step, steps, &message);
+            let trained =
+                train(&spec, &faces.training, &faces.validation, start, &teachers, &mut |event| {
+                    keeper.note(&event);
+                    match event {
+                        Event::Step { step, steps, epoch, loss, images_per_second, .. } => {
+                            let message = format!(
+                                "epoch {} of {}, loss {loss:.3}, {images_per_second:.0} images/s",
+                                epoch + 1,
+                                spec.epochs
+                            );
+                            context.note_progress(step, steps, &message);
+                        }
+                        Event::Epoch { epoch, figures, .. } => {
+                            tracing::info!(epoch, ?figures, "an epoch of training ended");
+                        }
+                        Event::Checkpoint(bytes) => runtime.block_on(keeper.keep(bytes)),
                     }
-                    Event::Epoch { epoch, validation } => {
-                        tracing::info!(epoch, ?validation, "an epoch of training ended");
-                    }
-                    Event::Checkpoint(bytes) => {
-                        runtime.block_on(keep(&storage, &context, bytes, &mut last));
-                    }
-                }
-                if context.cancelled().is_cancelled() { Next::Stop } else { Next::GoOn }
-            })
+                    if context.cancelled().is_cancelled() { Next::Stop } else { Next::GoOn }
+                });
+            trained.map(|trained| (trained, keeper))
         };
         let trained = tokio::task::spawn_blocking(run)
             .await
@@ -203,46 +216,10 @@ impl Trainer {
             other => JobFailure::permanent("TRAINING", chain(&other)),
         })
     }
-
-    async fn forget_checkpoint(&self, context: &JobContext) {
-        if let Some(artifact) = checkpoint(context)
-            && let Err(error) = self.storage.delete(&artifact.path).await
-        {
-            tracing::warn!(%error, "a checkpoint stays behind");
-        }
-    }
 }
 
 fn stopped() -> JobFailure {
     JobFailure::retryable("STOPPED", "the training was stopped")
-}
-
-fn checkpoint(context: &JobContext) -> Option<Artifact> {
-    serde_json::from_str(context.checkpoint()?).ok()
-}
-
-/// Stores a checkpoint, names it in the job, and only then deletes the one before. A checkpoint
-/// that cannot be stored costs a repetition, not the run.
-async fn keep(
-    storage: &Storage,
-    context: &JobContext,
-    bytes: Vec<u8>,
-    last: &mut Option<Artifact>,
-) {
-    let stored = match storage.put_artifact(CHECKPOINTS, "checkpoint", bytes.into()).await {
-        Ok(stored) => stored,
-        Err(error) => return tracing::warn!(%error, "a checkpoint could not be stored"),
-    };
-    let name = serde_json::to_string(&stored).unwrap_or_default();
-    if let Err(error) = context.save_checkpoint(&name).await {
-        return tracing::warn!(%error, "a checkpoint could not be named in the job");
-    }
-    if let Some(earlier) =
-        last.replace(stored.clone()).filter(|earlier| earlier.path != stored.path)
-        && let Err(error) = storage.delete(&earlier.path).await
-    {
-        tracing::warn!(%error, "an old checkpoint stays behind");
-    }
 }
 
 /// At most so many faces, evenly over all: they come in order of path, which is nearly that of age.

@@ -153,13 +153,17 @@ fn too_few_faces_are_refused() {
 }
 
 /// A run of one epoch that is taught by `model`, with mixed faces.
-fn taught(model: &[u8], start: Start, observe: &mut dyn FnMut(Event) -> Next) -> Trained {
+fn taught(
+    model: &[u8],
+    start: Start,
+    observe: &mut dyn FnMut(Event) -> Next,
+) -> Result<Trained, TrainError> {
     let _alone = alone();
     let distillation = Distillation { teachers: vec!["teacher".to_owned()], weight: 1.0 };
     let spec = TrainSpec { epochs: 1, mixup: 0.2, distillation: Some(distillation), ..spec() };
     let shape = Shape { net: spec.net, input: spec.input, mirrored: false, temperature: 1.0 };
     let teachers = [Teacher { weights: model, shape }];
-    train(&spec, &faces(64), &faces(16), start, &teachers, observe).unwrap()
+    train(&spec, &faces(64), &faces(16), start, &teachers, observe)
 }
 
 #[test]
@@ -173,10 +177,12 @@ fn a_student_that_begins_as_its_teacher_has_little_to_learn_and_resumes_to_the_s
             Event::Epoch { .. } => {}
         }
         Next::GoOn
-    });
+    })
+    .unwrap();
     // Only dropout is between them.
     assert!(losses[0] < 0.1, "{losses:?}");
-    let resumed = taught(&model, Start::Checkpoint(&checkpoint.unwrap()), &mut |_| Next::GoOn);
+    let checkpoint = checkpoint.unwrap();
+    let resumed = taught(&model, Start::Checkpoint(&checkpoint), &mut |_| Next::GoOn).unwrap();
     assert!(resumed.weights == whole.weights, "the weights differ");
 }
 

@@ -77,6 +77,22 @@ pub(crate) enum Axis {
     True,
 }
 
+/// Slices that are tried by identity before they are sought by name: more would cost more than a
+/// search.
+pub(crate) const AT_HAND: usize = 16;
+
+impl Slice {
+    /// Whether it is the same without looking at a label's text: a caller who holds each label once
+    /// need not have it read for each row.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Label(own), Self::Label(other)) => Arc::ptr_eq(own, other),
+            (own, other) => std::mem::discriminant(own) == std::mem::discriminant(other),
+        }
+    }
+}
+
 impl Grouping {
     /// Every grouping, in the order in which tables show them.
     pub const ALL: [Self; 6] = [
@@ -101,6 +117,7 @@ impl Grouping {
     }
 
     /// What it needs of a prediction.
+    #[inline]
     pub fn needs(self) -> Option<Part> {
         match self {
             Self::None | Self::PredictedDecade | Self::TrueDecade => None,
@@ -110,6 +127,7 @@ impl Grouping {
     }
 
     /// The age that cuts slices into decades, if one does.
+    #[inline]
     pub(crate) fn axis(self) -> Option<Axis> {
         match self {
             Self::None | Self::PredictedGender | Self::Label => None,

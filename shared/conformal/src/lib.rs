@@ -72,7 +72,7 @@ pub use age_check::{AgeCheckError, Decision, Marks, Person, YearRate, least_peop
 pub use binomial::{beta_coverage_bounds, clopper_pearson};
 pub use calibration::{
     ArtifactError, AtLevel, Bounds, CalibratedGroup, Calibration, CalibrationSpec, FORMAT,
-    FitError, Fitting, GroupDiff, GroupSide, Interval, InvalidCalibration, diff,
+    FitError, Fitting, GroupDiff, GroupSide, Interval, InvalidCalibration, RowError, diff,
 };
 pub use diagnostics::{Diagnosed, Slab, calibration_curve, size_stratified, worst_slab};
 pub use document::{Document, DocumentError, DocumentFitting, Row};

@@ -71,6 +71,7 @@ impl Prediction {
     ///
     /// [`PredictionError::Mean`] or [`PredictionError::Sigma`] for what is not finite or is
     /// negative.
+    #[inline]
     pub fn new(mean: f64, sigma: f64) -> Result<Self, PredictionError> {
         if !(mean >= 0.0 && mean.is_finite()) {
             return Err(PredictionError::Mean(mean));
@@ -125,11 +126,13 @@ impl Prediction {
     }
 
     /// The predicted age ŷ in years.
+    #[inline]
     pub fn mean(&self) -> f64 {
         self.mean
     }
 
     /// The standard deviation σ of the predicted distribution, in years.
+    #[inline]
     pub fn sigma(&self) -> f64 {
         self.sigma
     }

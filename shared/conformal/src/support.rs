@@ -45,21 +45,25 @@ impl AgeSupport {
     }
 
     /// The least possible age in years.
+    #[inline]
     pub fn lower(self) -> f64 {
         self.lower
     }
 
     /// The greatest possible age in years.
+    #[inline]
     pub fn upper(self) -> f64 {
         self.upper
     }
 
     /// Whether `age` is possible; NaN is not.
+    #[inline]
     pub fn contains(self, age: f64) -> bool {
         self.lower <= age && age <= self.upper
     }
 
     /// The possible age nearest to `age`.
+    #[inline]
     pub fn clamp(self, age: f64) -> f64 {
         age.clamp(self.lower, self.upper)
     }

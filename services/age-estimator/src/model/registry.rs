@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Shape;
-use crate::training::{TrainSpec, Validation};
+use crate::training::{EpochFigures, TrainSpec, Validation};
 
 const WEIGHTS: &str = "models/weights";
 const RECORDS: &str = "models/records";
@@ -32,6 +32,12 @@ pub struct Card {
     pub spec: TrainSpec,
     /// Figures on the validation split, and the gender threshold chosen there.
     pub validation: Validation,
+    /// Figures of all epochs; none where they were not kept.
+    #[serde(default)]
+    pub history: Vec<EpochFigures>,
+    /// Figures of all steps as a TensorBoard file.
+    #[serde(default)]
+    pub events: Option<Artifact>,
 }
 
 impl Card {
@@ -139,6 +145,17 @@ impl Registry {
     /// When the store fails.
     pub async fn weights(&self, record: &Record) -> Result<Bytes, ModelError> {
         Ok(self.storage.get_artifact(&record.weights).await?)
+    }
+
+    /// The figures of the steps of a model's training; empty where they were not kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn events(&self, record: &Record) -> Result<Bytes, ModelError> {
+        Ok(match &record.card.events {
+            Some(events) => self.storage.get_artifact(events).await?,
+            None => Bytes::new(),
+        })
     }
 
     /// All models, newest first.

@@ -8,8 +8,8 @@ use agespan_models::tch::Tensor;
 use agespan_models::{WeightsError, weights};
 use serde::{Deserialize, Serialize};
 
+use super::history::{EpochFigures, Running};
 use super::spec::TrainSpec;
-use super::validate::Validation;
 
 /// Where a run was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,7 +18,10 @@ pub(super) struct Position {
     /// Steps done since the start of the run.
     pub(super) step: u64,
     /// Figures of the epochs that ended.
-    pub(super) history: Vec<Validation>,
+    pub(super) history: Vec<EpochFigures>,
+    /// The epoch under way.
+    #[serde(default)]
+    pub(super) running: Running,
 }
 
 /// A run put down.

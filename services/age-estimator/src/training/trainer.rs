@@ -11,6 +11,7 @@ use super::batch::{Batch, epoch_order, training_batch};
 use super::checkpoint::{Checkpoint, CheckpointError, Position};
 use super::distil::{Teacher, Teachers};
 use super::faces::{AgeLabel, Face};
+use super::history::{EpochFigures, Running};
 use super::loss::{Labels, loss};
 use super::mixup::Mix;
 use super::schedule::Schedule;
@@ -42,6 +43,8 @@ pub enum Event<'a> {
         epoch: u32,
         /// Loss of the step.
         loss: f64,
+        /// Learning rate of the step.
+        learning_rate: f64,
         /// Speed of the step.
         images_per_second: f64,
     },
@@ -49,8 +52,10 @@ pub enum Event<'a> {
     Epoch {
         /// The epoch, from 0.
         epoch: u32,
+        /// Steps done.
+        step: u64,
         /// Its figures.
-        validation: &'a Validation,
+        figures: &'a EpochFigures,
     },
     /// The run can be taken up again from these bytes.
     Checkpoint(Vec<u8>),
@@ -73,7 +78,7 @@ pub struct Trained {
     /// The best epoch's figures.
     pub best: Validation,
     /// All epochs' figures.
-    pub history: Vec<Validation>,
+    pub history: Vec<EpochFigures>,
 }
 
 /// Why a run failed.
@@ -170,6 +175,7 @@ pub fn train(
                 steps: schedule.steps,
                 epoch,
                 loss,
+                learning_rate: schedule.rate(run.position.step - 1, spec.learning_rate),
                 images_per_second: spec.batch_size as f64 / clock.elapsed().as_secs_f64(),
             };
             go_on(observe(event))?;
@@ -180,7 +186,7 @@ pub fn train(
             }
         }
         let figures = run.end_epoch(validation);
-        go_on(observe(Event::Epoch { epoch, validation: &figures }))?;
+        go_on(observe(Event::Epoch { epoch, step: run.position.step, figures: &figures }))?;
         go_on(observe(Event::Checkpoint(run.checkpoint()?)))?;
     }
     run.finish()
@@ -226,7 +232,12 @@ impl Run {
             targets: label_distribution::targets(spec.net.age_bins, spec.label_width),
             average: Vec::new(),
             best: Vec::new(),
-            position: Position { spec: spec.clone(), step: 0, history: Vec::new() },
+            position: Position {
+                spec: spec.clone(),
+                step: 0,
+                history: Vec::new(),
+                running: Running::default(),
+            },
             store,
         };
         match start {
@@ -291,6 +302,7 @@ impl Run {
         self.optimiser.step(&mut variables, schedule.rate(step, spec.learning_rate));
         self.follow();
         self.position.step += 1;
+        self.position.running.add(value);
         Ok(value)
     }
 
@@ -327,17 +339,19 @@ impl Run {
         });
     }
 
-    fn end_epoch(&mut self, faces: &[Face]) -> Validation {
+    fn end_epoch(&mut self, faces: &[Face]) -> EpochFigures {
         self.swap();
         let figures = self.judge(faces);
         self.swap();
         figures
     }
 
-    fn judge(&mut self, faces: &[Face]) -> Validation {
-        let figures = validate(&self.net, &self.position.spec, faces);
+    fn judge(&mut self, faces: &[Face]) -> EpochFigures {
+        let validation = validate(&self.net, &self.position.spec, faces);
+        let figures = EpochFigures { loss: self.position.running.take(), validation };
         let history = &mut self.position.history;
-        if history.iter().all(|earlier| figures.mae < earlier.mae) {
+        let mae = figures.validation.mae;
+        if history.iter().all(|earlier| mae < earlier.validation.mae) {
             self.best = copies(weights::variables(&self.store));
         }
         history.push(figures.clone());
@@ -352,14 +366,15 @@ impl Run {
 
     fn best_epoch(&self) -> Option<usize> {
         let history = &self.position.history;
-        (0..history.len()).min_by(|&left, &right| history[left].mae.total_cmp(&history[right].mae))
+        let mae = |&epoch: &usize| history[epoch].validation.mae;
+        (0..history.len()).min_by(|left, right| mae(left).total_cmp(&mae(right)))
     }
 
     fn finish(self) -> Result<Trained, TrainError> {
         let best = self.best_epoch().ok_or(TrainError::Stopped)?;
         Ok(Trained {
             weights: weights::write(&self.best)?,
-            best: self.position.history[best].clone(),
+            best: self.position.history[best].validation.clone(),
             history: self.position.history,
         })
     }

@@ -12,7 +12,7 @@ use tonic_types::StatusExt;
 use super::faces;
 use crate::engine::EngineError;
 use crate::model::{LoadError, ModelError, Record, SHIPPED_BACKBONE};
-use crate::training::{Distillation, TrainSpec};
+use crate::training::{Distillation, EpochFigures, TrainSpec};
 use crate::worker::TrainJob;
 use crate::{EstimateError, FaceEstimate, PhotoEstimate};
 
@@ -118,6 +118,16 @@ pub(super) fn model(record: &Record, active: bool) -> proto::Model {
         dataset_hash: card.dataset_hash.clone(),
         create_time: Some(timestamp(record.created)),
         shipped: record.shipped,
+    }
+}
+
+pub(super) fn epoch(figures: &EpochFigures) -> proto::TrainingEpoch {
+    let validation = &figures.validation;
+    proto::TrainingEpoch {
+        loss: figures.loss,
+        validation_mae: validation.mae,
+        validation_within_five: validation.within_five,
+        validation_gender_accuracy: validation.gender_balanced_accuracy,
     }
 }
 

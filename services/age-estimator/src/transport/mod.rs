@@ -16,6 +16,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
 use agespan_service::page::{self, PageLimits};
 use agespan_service::{Component, status, transport};
+use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -24,6 +25,7 @@ pub(crate) use peers::{Labelled, Split};
 
 use crate::engine::Admission;
 use crate::model::{Record, Registry};
+use crate::training::page::page;
 use crate::{EstimateError, Estimator, Options, PhotoEstimate, Session, TRAIN_KIND};
 
 /// Largest number of photos in one call.
@@ -221,6 +223,25 @@ impl EstimatorService for Transport {
         let active = self.registry.active().await.map_err(convert::model_error)?;
         let model = Some(convert::model(&record, record.id == active));
         Ok(Response::new(proto::GetModelResponse { model }))
+    }
+
+    async fn get_training(
+        &self,
+        request: Request<proto::GetTrainingRequest>,
+    ) -> Result<Response<proto::GetTrainingResponse>, Status> {
+        let request = request.into_inner();
+        let record = self.record("name", &request.name).await?;
+        let (name, card) = (format!("models/{}", record.id), &record.card);
+        let html = match request.include_html {
+            true => page(&name, &card.dataset, &card.spec, &card.history),
+            false => String::new(),
+        };
+        let events = match request.include_events {
+            true => self.registry.events(&record).await.map_err(convert::model_error)?,
+            false => Bytes::new(),
+        };
+        let epochs = card.history.iter().map(convert::epoch).collect();
+        Ok(Response::new(proto::GetTrainingResponse { epochs, html, events }))
     }
 
     async fn activate_model(

@@ -113,6 +113,7 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         teacher_weight: None,
         mixup: 0.0,
         activate: true,
+        out: None,
     };
     let trained = train::train_model(session, &train).await?;
     model::activate(session, &trained).await?;

@@ -1,7 +1,10 @@
 //! `agespan model`.
 
+use std::fs;
+use std::path::Path;
+
 use agespan_client::proto::estimator::v1 as proto;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::arguments::Model;
@@ -12,6 +15,12 @@ use crate::show;
 pub(crate) async fn run(session: &Session, command: Model) -> Result<()> {
     match command {
         Model::List => list(session).await,
+        Model::Show { name, out } => {
+            if let Some(folder) = &out {
+                write_training(session, &name, folder).await?;
+            }
+            show(session, &name).await
+        }
         Model::Activate { name } => activate(session, &name).await,
     }
 }
@@ -37,6 +46,31 @@ pub(crate) async fn show(session: &Session, name: &str) -> Result<()> {
     let request = proto::GetModelRequest { name: resource("models", name) };
     let answer = session.client.estimator().get_model(request).await?.into_inner();
     print(session, answer.model);
+    Ok(())
+}
+
+/// Writes how a model was trained: training.html, training.json, and a file for TensorBoard.
+pub(crate) async fn write_training(session: &Session, name: &str, folder: &Path) -> Result<()> {
+    let name = resource("models", name);
+    let request =
+        proto::GetTrainingRequest { name: name.clone(), include_html: true, include_events: true };
+    let training = session.client.estimator().get_training(request).await?.into_inner();
+    let epoch = |epoch: &proto::TrainingEpoch| {
+        json!({
+            "loss": epoch.loss, "validation_mae": epoch.validation_mae,
+            "validation_within_five": epoch.validation_within_five,
+            "validation_gender_accuracy": epoch.validation_gender_accuracy,
+        })
+    };
+    let epochs: Vec<_> = training.epochs.iter().map(epoch).collect();
+    let json = serde_json::to_vec_pretty(&json!({"model": name, "epochs": epochs}))?;
+    let cannot = || format!("cannot write to {}", folder.display());
+    fs::create_dir_all(folder).with_context(cannot)?;
+    fs::write(folder.join("training.html"), training.html).with_context(cannot)?;
+    fs::write(folder.join("training.json"), json).with_context(cannot)?;
+    if !training.events.is_empty() {
+        fs::write(folder.join("events.out.tfevents"), training.events).with_context(cannot)?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,9 @@ use crate::commands::{Session, model, resource};
 /// Trains a model behind a progress bar and shows it.
 pub(crate) async fn run(session: &Session, train: &Train) -> Result<()> {
     let name = train_model(session, train).await?;
+    if let Some(folder) = &train.out {
+        model::write_training(session, &name, folder).await?;
+    }
     if train.activate {
         model::activate(session, &name).await
     } else {

@@ -114,7 +114,12 @@ impl Answers {
                     self.range_labelled += 1;
                 }
                 Some(Outcome::Estimates(estimates)) => {
-                    self.rows.extend(estimates.faces.iter().filter_map(|face| row(face, &label)));
+                    for face in &estimates.faces {
+                        match row(face, &label) {
+                            Some(row) => self.rows.push(row),
+                            None => self.refused += 1,
+                        }
+                    }
                 }
                 _ => self.refused += 1,
             }
@@ -142,7 +147,7 @@ fn same_throughout(
     Ok(())
 }
 
-/// A face with both labels and an interval.
+/// A face with both labels and an interval; none counts as refused, so that no face is lost.
 fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
     let interval = face.interval.as_ref()?;
     let prediction = prediction_from_proto(face).ok()?;

@@ -1,8 +1,10 @@
 //! Intervals at one level.
 
-use super::Calibration;
-use crate::group::Axis;
-use crate::{Coverage, Prediction};
+use std::sync::Arc;
+
+use super::{CalibratedGroup, Calibration};
+use crate::group::{AT_HAND, Axis};
+use crate::{Coverage, Grouping, Prediction, Slice};
 
 /// What an interval of [`Grouping::TrueDecade`](crate::Grouping::TrueDecade) names as its group:
 /// it was made from all of them.
@@ -46,12 +48,23 @@ pub struct AtLevel<'a> {
     coverage: Coverage,
     /// One for each group.
     thresholds: Vec<Option<f64>>,
+    /// Where the groups begin, when they are of one slice; else nothing.
+    starts: Vec<f64>,
+    /// Whether a prediction may lack something.
+    demanding: bool,
 }
 
 impl<'a> AtLevel<'a> {
     pub(super) fn new(calibration: &'a Calibration, coverage: Coverage) -> Self {
         let thresholds = calibration.groups.iter().map(|group| group.threshold(coverage)).collect();
-        Self { calibration, coverage, thresholds }
+        let starts = match calibration.groups.as_slice() {
+            [first, ..] if first.group.slice == Slice::Everyone => {
+                calibration.groups.iter().map(|group| group.group.from).collect()
+            }
+            _ => Vec::new(),
+        };
+        let demanding = calibration.spec.is_demanding();
+        Self { calibration, coverage, thresholds, starts, demanding }
     }
 
     /// The interval, in words.
@@ -73,6 +86,7 @@ impl<'a> AtLevel<'a> {
     }
 
     /// The interval's numbers.
+    #[inline]
     pub fn bounds(&self, prediction: &Prediction) -> Bounds {
         let calibration = self.calibration;
         let support = calibration.support;
@@ -82,13 +96,13 @@ impl<'a> AtLevel<'a> {
             group: None,
             sufficient: false,
         };
-        if calibration.lacks(prediction).is_some() {
+        if self.demanding && calibration.lacks(prediction).is_some() {
             return everything;
         }
         let (ends, group, sufficient) = if self.is_by_true_age() {
             (self.hull(prediction), None, self.thresholds.iter().all(Option::is_some))
         } else {
-            let Some(place) = calibration.place(prediction) else { return everything };
+            let Some(place) = self.place(prediction) else { return everything };
             let Some(threshold) = self.thresholds[place] else {
                 return Bounds { group: Some(place), ..everything };
             };
@@ -105,6 +119,31 @@ impl<'a> AtLevel<'a> {
         }
     }
 
+    /// As [`Calibration::place`], which groups of one slice need not ask for everything.
+    #[inline]
+    fn place(&self, prediction: &Prediction) -> Option<usize> {
+        if self.starts.is_empty() {
+            return self.at_hand(prediction).or_else(|| self.calibration.place(prediction));
+        }
+        let mean = prediction.mean();
+        Some(self.starts.iter().filter(|&&start| start <= mean).count().saturating_sub(1))
+    }
+
+    /// The group of a label whose text need not be read; there is one group for each.
+    fn at_hand(&self, prediction: &Prediction) -> Option<usize> {
+        let calibration = self.calibration;
+        let label = prediction.label.as_ref()?;
+        if calibration.spec.grouping != Grouping::Label {
+            return None;
+        }
+        let is = |group: &CalibratedGroup| match &group.group.slice {
+            Slice::Label(own) => Arc::ptr_eq(own, label),
+            _ => false,
+        };
+        calibration.groups.iter().take(AT_HAND).position(is)
+    }
+
+    #[inline]
     fn is_by_true_age(&self) -> bool {
         self.calibration.spec.grouping.axis() == Some(Axis::True)
     }

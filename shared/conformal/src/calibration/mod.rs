@@ -45,7 +45,13 @@ impl CalibrationSpec {
         Self { score, grouping, min_group: MIN_GROUP }
     }
 
+    /// Whether it needs more of a prediction than its numbers.
+    pub(crate) fn is_demanding(&self) -> bool {
+        self.score.needs().is_some() || self.grouping.needs().is_some()
+    }
+
     /// What a prediction lacks that the score or the groups need.
+    #[inline]
     pub fn lacks(&self, prediction: &Prediction) -> Option<Part> {
         let lacks = |part: &Part| match part {
             Part::Distribution => prediction.distribution().is_none(),
@@ -56,26 +62,35 @@ impl CalibrationSpec {
     }
 }
 
-/// Why calibration data were refused. Rows are counted from 0, as they came.
+/// Why calibration data were refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum FitError {
     /// No row at all.
     #[error("there is nothing to calibrate on: no rows")]
     Empty,
-    /// A true age that is NaN or infinite.
-    #[error("row {row}: the true age is {truth}, not a finite number")]
-    TruthNotFinite {
-        /// The row, from 0.
+    /// One of the rows.
+    #[error("row {row}: {error}")]
+    Row {
+        /// The row, from 0, as they came.
         row: usize,
+        /// What is wrong with it.
+        error: RowError,
+    },
+}
+
+/// Why a row of calibration data was refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum RowError {
+    /// A true age that is NaN or infinite.
+    #[error("the true age is {truth}, not a finite number")]
+    TruthNotFinite {
         /// What stood there.
         truth: f64,
     },
     /// A true age outside the support. Dropping it would break the guarantee for such faces: the
     /// support is too narrow or the label is wrong.
-    #[error("row {row}: the true age {truth} lies outside the ages {lower} to {upper}")]
+    #[error("the true age {truth} lies outside the ages {lower} to {upper}")]
     TruthOutsideSupport {
-        /// The row, from 0.
-        row: usize,
         /// The true age in years.
         truth: f64,
         /// The least possible age in years.
@@ -84,20 +99,16 @@ pub enum FitError {
         upper: f64,
     },
     /// A prediction without something that the score or the groups need.
-    #[error("row {row}: the prediction has no {part}, which {spec} needs")]
+    #[error("the prediction has no {part}, which {spec} needs")]
     Lacks {
-        /// The row, from 0.
-        row: usize,
         /// What is missing.
         part: Part,
         /// The score and the grouping.
         spec: String,
     },
     /// A predicted age outside the support.
-    #[error("row {row}: the predicted age {mean} lies outside the ages {lower} to {upper}")]
+    #[error("the predicted age {mean} lies outside the ages {lower} to {upper}")]
     PredictionOutsideSupport {
-        /// The row, from 0.
-        row: usize,
         /// The predicted age in years.
         mean: f64,
         /// The least possible age in years.

@@ -63,15 +63,21 @@ fn a_refused_row_is_named() {
     };
     for truth in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
         let error = refuse((prediction(30.0, 1.0), truth));
-        assert!(matches!(error, FitError::TruthNotFinite { row: 1, .. }));
+        assert!(matches!(error, FitError::Row { row: 1, error: RowError::TruthNotFinite { .. } }));
     }
     for truth in [-1.0, 117.0] {
         let error = refuse((prediction(30.0, 1.0), truth));
-        assert!(matches!(error, FitError::TruthOutsideSupport { row: 1, .. }));
+        assert!(matches!(
+            error,
+            FitError::Row { row: 1, error: RowError::TruthOutsideSupport { .. } }
+        ));
         assert!(error.to_string().starts_with("row 1: "));
     }
     let error = refuse((prediction(120.0, 1.0), 100.0));
-    assert!(matches!(error, FitError::PredictionOutsideSupport { row: 1, .. }));
+    assert!(matches!(
+        error,
+        FitError::Row { row: 1, error: RowError::PredictionOutsideSupport { .. } }
+    ));
     let empty = Calibration::fit(absolute(), AgeSupport::default(), []);
     assert_eq!(empty, Err(FitError::Empty));
 }

@@ -5,12 +5,13 @@ use crate::AgeSupport;
 /// Years in a decade.
 const DECADE: f64 = 10.0;
 
-/// How many of the cuts, which are a decade apart, lie at or below an age. A division says nearly
+/// How many of the cuts, which are a decade apart, lie at or below an age. A product says nearly
 /// which, the cuts themselves say exactly.
+#[inline]
 pub(crate) fn decade_of(cuts: &[f64], age: f64) -> usize {
     let Some(first) = cuts.first() else { return 0 };
     // A float becomes the nearest whole number that there is; one below 0 becomes 0.
-    let mut decade = (((age - first) / DECADE + 1.0) as usize).min(cuts.len());
+    let mut decade = (((age - first) * (1.0 / DECADE) + 1.0) as usize).min(cuts.len());
     while decade < cuts.len() && cuts[decade] <= age {
         decade += 1;
     }

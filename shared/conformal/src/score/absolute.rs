@@ -6,10 +6,12 @@
 use super::{around, normalised};
 use crate::Prediction;
 
+#[inline]
 pub(super) fn of(prediction: &Prediction, truth: f64) -> f64 {
     normalised(prediction.mean(), 1.0, truth)
 }
 
+#[inline]
 pub(super) fn interval(prediction: &Prediction, threshold: f64) -> (f64, f64) {
     around(prediction.mean(), 1.0, threshold)
 }

@@ -47,6 +47,7 @@ impl Score {
         [Self::Absolute, Self::SquareRoot, Self::Sigma, Self::Quantile, Self::ShortestWindow];
 
     /// What it needs beyond a mean and a sigma.
+    #[inline]
     pub fn needs(self) -> Option<Part> {
         match self {
             Self::Absolute | Self::SquareRoot | Self::Sigma => None,
@@ -56,6 +57,7 @@ impl Score {
 
     /// The score of the true age `truth` (years); the greater, the stranger. Infinite where the
     /// prediction lacks what the score [`needs`](Self::needs).
+    #[inline]
     pub fn of(self, prediction: &Prediction, truth: f64) -> f64 {
         match self {
             Self::Absolute => absolute::of(prediction, truth),
@@ -79,6 +81,7 @@ impl Score {
     ///
     /// It errs outwards by a few units in the last place: a truth whose score equals the
     /// threshold is inside, however `f64` rounds.
+    #[inline]
     pub fn interval(self, prediction: &Prediction, threshold: f64) -> (f64, f64) {
         match self {
             Self::Absolute => absolute::interval(prediction, threshold),
@@ -119,15 +122,19 @@ impl FromStr for Score {
 }
 
 /// |truth − mean| / scale.
+#[inline]
 fn normalised(mean: f64, scale: f64, truth: f64) -> f64 {
     (truth - mean).abs() / scale
 }
 
 /// mean ± threshold·scale, rounded outwards, so that it undoes [`normalised`].
+#[inline]
 fn around(mean: f64, scale: f64, threshold: f64) -> (f64, f64) {
     // Difference, quotient and product are each off by half an epsilon at most.
     let radius = threshold * scale * (1.0 + 2.0 * f64::EPSILON);
-    ((mean - radius).next_down(), (mean + radius).next_up())
+    let (lower, upper) = (mean - radius, mean + radius);
+    // An end is off by half a place, and its epsilon is a place or two.
+    (lower - lower.abs() * f64::EPSILON, upper + upper.abs() * f64::EPSILON)
 }
 
 /// lower − threshold to upper + threshold, rounded outwards.

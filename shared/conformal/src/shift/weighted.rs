@@ -11,7 +11,7 @@
 //! corollary 1 and section 2.3.
 
 use crate::calibration::CalibrationSpec;
-use crate::{AgeSupport, Coverage, FitError, Prediction};
+use crate::{AgeSupport, Coverage, FitError, Prediction, RowError};
 
 /// Why no correction can be made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -180,7 +180,8 @@ impl Shifted {
         let mut weighed = Vec::with_capacity(rows.len());
         for (row, (prediction, truth)) in rows.iter().enumerate() {
             if let Some(part) = spec.score.needs().filter(|_| prediction.distribution().is_none()) {
-                return Err(FitError::Lacks { row, part, spec: spec.score.to_string() }.into());
+                let error = RowError::Lacks { part, spec: spec.score.to_string() };
+                return Err(FitError::Row { row, error }.into());
             }
             weighed.push((spec.score.of(prediction, *truth), classifier.weight(prediction)));
         }

@@ -2,24 +2,28 @@
 //!
 //! * [`fit`]: predictions with their truths to thresholds.
 //! * [`apply`]: new predictions to intervals beside each row.
-//! * [`table`]: rows of a CSV or Parquet file, a few thousand at a time.
+//! * [`table`]: a CSV or Parquet file, read by all threads in parts of bounded size.
 
 mod apply;
+mod blocks;
+mod columns;
+mod csv;
+mod parquet;
+mod row;
+mod splice;
 mod table;
 
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use agespan_conformal::{
-    AgeSupport, Calibration, CalibrationSpec, Coverage, Fitting, Grouping, Part, Prediction, Score,
+    AgeSupport, Calibration, CalibrationSpec, Coverage, Fitting, Grouping, Part, Score,
 };
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
 use crate::arguments;
 use crate::show;
-use table::{Row, Table};
+use table::Table;
 
 /// Fits, shows the thresholds, and applies them where a file is named.
 pub(crate) fn run(file: &Path, calibrate: &arguments::Calibrate, json: bool) -> Result<()> {
@@ -69,16 +73,11 @@ pub(crate) fn run(file: &Path, calibrate: &arguments::Calibrate, json: bool) -> 
 
 fn fit(file: &Path, calibrate: &arguments::Calibrate) -> Result<Calibration> {
     let table = Table::open(file)?;
-    if !table.has_truth() {
+    if table.columns().truth.is_none() {
         bail!("{} has no column called truth, which calibration needs", file.display());
     }
     let spec = spec(&table, calibrate)?;
-    let mut fitting = Fitting::new(spec, AgeSupport::default());
-    let mut labels = Labels::default();
-    table.rows(|row| {
-        let prediction = labels.prediction(row, spec)?;
-        Ok(fitting.add(&prediction, row.truth)?)
-    })?;
+    let fitting = table.for_spec(spec).fit(|| Fitting::new(spec, AgeSupport::default()))?;
     fitting.finish().with_context(|| file.display().to_string())
 }
 
@@ -88,13 +87,14 @@ fn spec(table: &Table, calibrate: &arguments::Calibrate) -> Result<CalibrationSp
     if score.needs().is_some() {
         bail!("that score needs distributions, which a table has not; bring them by gRPC");
     }
-    if score == Score::Sigma && !table.has_sigma() {
+    if score == Score::Sigma && table.columns().sigma.is_none() {
         bail!("the score sigma needs a column called sigma; choose --score absolute");
     }
+    let has_group = table.columns().group.is_some();
     let grouping = match calibrate.grouping.map(Grouping::from) {
-        None if table.has_group() => Grouping::Label,
+        None if has_group => Grouping::Label,
         None => Grouping::None,
-        Some(Grouping::Label) if !table.has_group() => {
+        Some(Grouping::Label) if !has_group => {
             bail!("--grouping label needs a column called group")
         }
         Some(grouping) if grouping.needs() == Some(Part::Gender) => {
@@ -105,21 +105,13 @@ fn spec(table: &Table, calibrate: &arguments::Calibrate) -> Result<CalibrationSp
     Ok(CalibrationSpec::new(score, grouping))
 }
 
-/// Labels that occurred, each held once.
-#[derive(Default)]
-struct Labels(HashMap<String, Arc<str>>);
-
-impl Labels {
-    fn prediction(&mut self, row: &Row<'_>, spec: CalibrationSpec) -> Result<Prediction> {
-        let prediction = Prediction::new(row.prediction, row.sigma)?;
-        if spec.grouping != Grouping::Label {
-            return Ok(prediction);
-        }
-        if let Some(label) = self.0.get(row.group) {
-            return Ok(prediction.with_label(label.clone()));
-        }
-        let label: Arc<str> = row.group.into();
-        self.0.insert(row.group.to_owned(), label.clone());
-        Ok(prediction.with_label(label))
-    }
+fn cannot_read(path: &Path) -> String {
+    format!("cannot read {}", path.display())
 }
+
+fn cannot_write(path: &Path) -> String {
+    format!("cannot write {}", path.display())
+}
+
+#[cfg(test)]
+mod tests;
