@@ -31,7 +31,7 @@ fn words(folder: &Path) -> PathBuf {
 }
 
 /// Saves the pipeline of a seed as `{folder}/{name}` and gives that path.
-pub fn save(folder: &Path, name: &str, seed: u64) -> PathBuf {
+pub(crate) fn save(folder: &Path, name: &str, seed: u64) -> PathBuf {
     let text = fields(&json!({
         "vocab_size": 80, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
         "num_attention_heads": 2, "max_position_embeddings": 12, "eos_token_id": 73,
