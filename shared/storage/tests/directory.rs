@@ -50,7 +50,7 @@ async fn damage_is_noticed_and_a_wrong_length_mended() {
 async fn a_large_file_goes_in_and_out_in_pieces() {
     let (dir, storage) = storage();
     let file = dir.path().join("weights");
-    let bytes: Vec<u8> = (0..20_000_000u32).map(|i| (i * i >> 7) as u8).collect();
+    let bytes: Vec<u8> = (0..20_000_000u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
     fs::write(&file, &bytes).unwrap();
     let artifact = storage.put_file("weights", "bin", &file).await.unwrap();
     assert_eq!(artifact.hash, ContentHash::of(&bytes));
