@@ -149,7 +149,7 @@ pub struct Generate {
     #[arg(long, required_unless_present = "age", conflicts_with_all = ["age", "gender", "race"])]
     pub(crate) prompt: Option<String>,
     /// Instead of a prompt: the age in years, 0 to 116.
-    #[arg(long, requires_all = ["gender", "race"])]
+    #[arg(long, requires = "gender", requires = "race")]
     pub(crate) age: Option<u32>,
     /// And the gender.
     #[arg(long, value_enum, requires = "age")]
