@@ -24,7 +24,7 @@ bench: build ## Speed against the peers, in one run
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
 
 bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
-	cargo build --release --package agespan-models --example bench_diffusion
+	cargo build --release --workspace --example bench_diffusion
 	$(if $(PYTHON),,@test -d $(cache)/peers-diffusion || python3 -m venv $(cache)/peers-diffusion)
 	$(if $(PYTHON),,@$(cache)/peers-diffusion/bin/pip install --quiet --requirement tests/bench/diffusion-requirements.txt)
 	@$(or $(PYTHON),$(cache)/peers-diffusion/bin/python) tests/bench/diffusion.py $(programs)/examples/bench_diffusion $(cache)/weights/clip-tokenizer $(SIDE) $(STEPS)

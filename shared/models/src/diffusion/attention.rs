@@ -4,7 +4,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::layers::{Conv, GroupNorm, LayerNorm, Linear};
+use super::layers::{Conv, GroupNorm, LayerNorm, Linear, plus};
 use super::parameters::Parameters;
 use crate::WeightsError;
 
@@ -98,7 +98,7 @@ impl PixelAttention {
         let (query, key) = (self.to_q.forward(&pixels)?, self.to_k.forward(&pixels)?);
         let value = self.to_v.forward(&pixels)?;
         let hidden = self.to_out.forward(&attend([&query, &key, &value], 1, false)?)?;
-        hidden.f_transpose(1, 2)?.f_reshape(shape)?.f_add(input)
+        plus(hidden.f_transpose(1, 2)?.f_reshape(shape)?, input)
     }
 }
 
@@ -136,14 +136,20 @@ impl Block {
     }
 
     fn forward(&self, input: &Tensor, context: &Tensor) -> Result<Tensor, TchError> {
-        let normed = self.norm1.forward(input)?;
-        let hidden = self.attn1.forward(&normed, &normed)?.f_add(input)?;
-        let normed = self.norm2.forward(&hidden)?;
-        let hidden = self.attn2.forward(&normed, context)?.f_add(&hidden)?;
-        let gated = self.gated.forward(&self.norm3.forward(&hidden)?)?;
-        let halves = gated.f_chunk(2, -1)?;
-        let gated = halves[0].f_mul(&halves[1].f_gelu("none")?)?;
-        self.out.forward(&gated)?.f_add(&hidden)
+        let mut normed = self.norm1.forward(input)?;
+        let mut hidden = plus(self.attn1.forward(&normed, &normed)?, input)?;
+        normed = self.norm2.forward(&hidden)?;
+        hidden = plus(self.attn2.forward(&normed, context)?, &hidden)?;
+        normed = self.norm3.forward(&hidden)?;
+        let gated = self.gate(&normed)?;
+        drop(normed);
+        plus(self.out.forward(&gated)?, &hidden)
+    }
+
+    /// The half of the widened vectors that goes on, times the GELU of the other.
+    fn gate(&self, input: &Tensor) -> Result<Tensor, TchError> {
+        let halves = self.gated.forward(input)?.f_chunk(2, -1)?;
+        halves[1].f_gelu("none")?.f_mul_(&halves[0])
     }
 }
 
@@ -210,18 +216,18 @@ impl Transformer {
                 .f_permute([0, 3, 1, 2])?
                 .f_contiguous()
         };
-        let normed = self.norm.forward(input)?;
-        let mut hidden = match &self.proj_in {
-            Projection::Conv(conv) => rows(&conv.forward(&normed)?)?,
-            Projection::Linear(linear) => linear.forward(&rows(&normed)?)?,
+        let mut hidden = self.norm.forward(input)?;
+        hidden = match &self.proj_in {
+            Projection::Conv(conv) => rows(&conv.forward(&hidden)?)?,
+            Projection::Linear(linear) => linear.forward(&rows(&hidden)?)?,
         };
         for block in &self.blocks {
             hidden = block.forward(&hidden, context)?;
         }
-        let hidden = match &self.proj_out {
+        hidden = match &self.proj_out {
             Projection::Conv(conv) => conv.forward(&image(&hidden)?)?,
             Projection::Linear(linear) => image(&linear.forward(&hidden)?)?,
         };
-        hidden.f_add(input)
+        plus(hidden, input)
     }
 }

@@ -139,7 +139,7 @@ impl UnetConfig {
         Ok(())
     }
 
-    /// The least multiple that the latents' sides must have to pass all stages evenly.
+    /// How many resolutions it has.
     pub fn stages(&self) -> usize {
         self.block_out_channels.len()
     }

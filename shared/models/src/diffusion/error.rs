@@ -71,6 +71,12 @@ pub enum DiffusionError {
         /// What the tokenizer says.
         reason: String,
     },
+    /// A prompt that the tokenizer cannot take.
+    #[error("the prompt cannot be tokenized: {reason}")]
+    Prompt {
+        /// What the tokenizer says.
+        reason: String,
+    },
     /// A number of denoising steps that the scheduler cannot make.
     #[error("{steps} denoising steps cannot be made; ask for 1 to {most}")]
     Steps {

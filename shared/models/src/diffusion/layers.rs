@@ -121,6 +121,17 @@ impl LayerNorm {
     }
 }
 
+/// SiLU, in place where no gradient asks for what was there.
+pub(crate) fn silu(mut input: Tensor) -> Result<Tensor, TchError> {
+    if input.requires_grad() { input.f_silu() } else { input.f_silu_() }
+}
+
+/// The sum of what a layer made and its residual, in the layer's place: convolutions and linear
+/// layers do not need their output for gradients.
+pub(crate) fn plus(mut made: Tensor, residual: &Tensor) -> Result<Tensor, TchError> {
+    made.f_add_(residual)
+}
+
 /// Vectors by number.
 #[derive(Debug)]
 pub(crate) struct Embedding(Tensor);

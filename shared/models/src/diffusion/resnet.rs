@@ -2,7 +2,7 @@
 
 use tch::{TchError, Tensor};
 
-use super::layers::{Conv, GroupNorm, Linear};
+use super::layers::{Conv, GroupNorm, Linear, plus, silu};
 use super::parameters::Parameters;
 use crate::WeightsError;
 
@@ -56,15 +56,18 @@ impl Resnet {
         input: &Tensor,
         time: Option<&Tensor>,
     ) -> Result<Tensor, TchError> {
-        let mut hidden = self.conv1.forward(&self.norm1.forward(input)?.f_silu()?)?;
+        // Assigned anew and not shadowed: what is over is freed before the next layer needs room.
+        let mut hidden = silu(self.norm1.forward(input)?)?;
+        hidden = self.conv1.forward(&hidden)?;
         if let (Some(projection), Some(time)) = (&self.time_emb_proj, time) {
             let time = projection.forward(time)?;
-            hidden = hidden.f_add(&time.f_unsqueeze(-1)?.f_unsqueeze(-1)?)?;
+            hidden = plus(hidden, &time.f_unsqueeze(-1)?.f_unsqueeze(-1)?)?;
         }
-        let hidden = self.conv2.forward(&self.norm2.forward(&hidden)?.f_silu()?)?;
+        hidden = silu(self.norm2.forward(&hidden)?)?;
+        hidden = self.conv2.forward(&hidden)?;
         match &self.conv_shortcut {
-            Some(shortcut) => shortcut.forward(input)?.f_add(&hidden),
-            None => input.f_add(&hidden),
+            Some(shortcut) => plus(hidden, &shortcut.forward(input)?),
+            None => plus(hidden, input),
         }
     }
 }

@@ -256,6 +256,13 @@ fn an_interrupted_save_is_taken_away_and_a_long_prompt_is_cut() {
 }
 
 #[test]
+fn a_pipeline_can_be_handed_to_a_thread() {
+    fn send<T: Send>() {}
+    send::<Pipeline>();
+    send::<Box<dyn scheduler::Scheduler>>();
+}
+
+#[test]
 fn parameters_start_from_their_seed_and_learn() {
     let config = || UnetConfig::new(unet()).unwrap();
     let [one, same, other] =

@@ -106,9 +106,10 @@ impl Tokenizer {
 
     /// The numbers of a text.
     pub fn encode(&self, prompt: &str) -> Result<Tokens, DiffusionError> {
-        let encoding = self.inner.encode(prompt, false).map_err(|error| {
-            DiffusionError::Tokenizer { path: "the prompt".into(), reason: error.to_string() }
-        })?;
+        let encoding = self
+            .inner
+            .encode(prompt, false)
+            .map_err(|error| DiffusionError::Prompt { reason: error.to_string() })?;
         let (words, room) = (encoding.get_ids(), self.length - 2);
         let kept = words.len().min(room);
         let mut ids = vec![self.begin];

@@ -3,7 +3,7 @@
 use tch::{TchError, Tensor};
 
 use super::config::UnetConfig;
-use super::layers::{Conv, GroupNorm};
+use super::layers::{Conv, GroupNorm, silu};
 use super::parameters::{Parameters, Variables};
 use super::resnet::ResnetSpec;
 use super::timestep::{TimestepEmbedding, sinusoidal};
@@ -104,7 +104,7 @@ impl Unet {
         for block in &self.up_blocks {
             hidden = block.forward(&hidden, &time, texts, &mut skipped)?;
         }
-        let hidden = self.conv_norm_out.forward(&hidden)?.f_silu()?;
+        hidden = silu(self.conv_norm_out.forward(&hidden)?)?;
         self.conv_out.forward(&hidden)
     }
 

@@ -193,7 +193,8 @@ impl Up {
         let mut hidden = input.shallow_clone();
         for layer in &self.layers {
             let skip = skipped.pop().expect("each layer on the way down has one on the way up");
-            hidden = layer.forward(&Tensor::f_cat(&[hidden, skip], 1)?, time, texts)?;
+            hidden = Tensor::f_cat(&[hidden, skip], 1)?;
+            hidden = layer.forward(&hidden, time, texts)?;
         }
         let Some(upsample) = &self.upsample else { return Ok(hidden) };
         // An odd size was rounded up on the way down, and twice that would be one too many.

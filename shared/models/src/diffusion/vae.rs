@@ -110,7 +110,7 @@ impl Vae {
     fn tiles(&self) -> Tiling {
         Tiling {
             pixels: self.config.sample_size,
-            latents: self.config.sample_size / self.config.factor(),
+            latents: (self.config.sample_size / self.config.factor()).max(1),
         }
     }
 

@@ -4,7 +4,7 @@ use tch::{TchError, Tensor};
 
 use super::attention::PixelAttention;
 use super::config::VaeConfig;
-use super::layers::{Conv, GroupNorm};
+use super::layers::{Conv, GroupNorm, silu};
 use super::parameters::Parameters;
 use super::resnet::{Downsample, Resnet, ResnetSpec, Upsample};
 use crate::WeightsError;
@@ -111,8 +111,9 @@ impl Encoder {
                 hidden = downsample.forward(&hidden)?;
             }
         }
-        let hidden = self.mid_block.forward(&hidden)?;
-        self.conv_out.forward(&self.conv_norm_out.forward(&hidden)?.f_silu()?)
+        hidden = self.mid_block.forward(&hidden)?;
+        hidden = silu(self.conv_norm_out.forward(&hidden)?)?;
+        self.conv_out.forward(&hidden)
     }
 }
 
@@ -162,6 +163,7 @@ impl Decoder {
                 hidden = upsample.forward(&hidden, None)?;
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward(&hidden)?.f_silu()?)
+        hidden = silu(self.conv_norm_out.forward(&hidden)?)?;
+        self.conv_out.forward(&hidden)
     }
 }

@@ -32,7 +32,7 @@ fn tiled(input: &Tensor, from: i64, to: i64, pass: &Pass<'_>) -> Result<Tensor, 
     if height <= from && width <= from {
         return pass(input);
     }
-    let stride = (from as f64 * (1.0 - OVERLAP)) as usize;
+    let stride = ((from as f64 * (1.0 - OVERLAP)) as usize).max(1);
     let blended = (to as f64 * OVERLAP) as i64;
     let kept = to - blended;
     let (mut above, mut rows): (Vec<Tensor>, Vec<Tensor>) = (Vec::new(), Vec::new());
