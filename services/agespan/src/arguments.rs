@@ -1,6 +1,8 @@
 //! What can be typed.
 
 mod calibrate;
+mod dataset;
+mod generate;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -9,8 +11,11 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::faces::Look;
-use crate::commands::{demo, generate, photos};
+use crate::commands::{self, demo, photos};
 pub(crate) use calibrate::{Calibrate, Calibration, Grouping};
+pub(crate) use dataset::{Dataset, ExportFormat, Import, ImportFormat};
+pub use generate::Generate;
+pub(crate) use generate::{Gender, Pipeline, Scheduler};
 
 /// Age intervals with a guarantee, from photos of faces.
 #[derive(Parser)]
@@ -49,7 +54,7 @@ impl Arguments {
             Command::Local(Local::Predict(predict)) => photos::among(&predict.photos).map(drop),
             Command::Local(Local::Verify(verify)) => photos::among(&verify.photos).map(drop),
             Command::Local(Local::Demo(demo)) => demo::check(demo),
-            Command::Local(Local::Generate(generate)) => generate::check(generate),
+            Command::Local(Local::Generate(generate)) => commands::generate::check(generate),
             _ => Ok(()),
         }
     }
@@ -145,179 +150,6 @@ pub struct Verify {
     /// Folder with the models and calibrations, when no server is named.
     #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
     pub(crate) data_dir: PathBuf,
-}
-
-/// Faces to draw.
-#[derive(Args)]
-pub struct Generate {
-    /// What to draw.
-    #[arg(long, required_unless_present = "age", conflicts_with_all = ["age", "gender", "race"])]
-    pub(crate) prompt: Option<String>,
-    /// Instead of a prompt: the age in years, 0 to 116.
-    #[arg(long, requires = "gender", requires = "race")]
-    pub(crate) age: Option<u32>,
-    /// And the gender.
-    #[arg(long, value_enum, requires = "age")]
-    pub(crate) gender: Option<Gender>,
-    /// And the race: white, black, asian, indian or others.
-    #[arg(long, requires = "age")]
-    pub(crate) race: Option<String>,
-    /// What to keep away from.
-    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
-    pub(crate) negative: String,
-    /// How many images.
-    #[arg(short = 'n', long, default_value_t = 1)]
-    pub(crate) count: u32,
-    /// Image i is drawn from SEED + i.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Denoising steps, 1 to 1000.
-    #[arg(long, default_value_t = 50)]
-    pub(crate) steps: u32,
-    /// Another scheduler than the pipeline's own.
-    #[arg(long, value_enum)]
-    pub(crate) scheduler: Option<Scheduler>,
-    /// How far to go from the negative prompt towards the prompt.
-    #[arg(long, default_value_t = 7.5, allow_negative_numbers = true)]
-    pub(crate) guidance: f64,
-    /// With --scheduler ddim: noise added on the way, 0 to 1.
-    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
-    pub(crate) eta: f64,
-    /// Width in pixels [default: the pipeline's].
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    pub(crate) width: u32,
-    /// Height in pixels [default: the pipeline's].
-    #[arg(long, default_value_t = 0, hide_default_value = true)]
-    pub(crate) height: u32,
-    /// A diffusers directory, as the server sees it, or pipelines/ID [default: the newest].
-    #[arg(long, value_name = "DIR_OR_NAME")]
-    pub(crate) pipeline: Option<String>,
-    /// Noise to begin with, as a safetensors file; for one image.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) latents: Option<PathBuf>,
-    /// Where every step's latents go, as a safetensors file; for one image.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) trace: Option<PathBuf>,
-    /// Folder for the images: 000000.png and so on.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) out: PathBuf,
-    /// Folder with the pipelines, when no server is named.
-    #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
-    pub(crate) data_dir: PathBuf,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Gender {
-    Female,
-    Male,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scheduler {
-    Ddpm,
-    Ddim,
-    Pndm,
-    Euler,
-    EulerAncestral,
-    DpmSolverMultistep,
-    UniPc,
-    Lcm,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Dataset {
-    /// Import a folder, zip or tar of faces.
-    Import(Import),
-    /// List the data sets.
-    List,
-    /// One data set, with its splits.
-    Show { name: String },
-    /// Histograms of decades, genders, races and splits, and why files were quarantined.
-    Stats { name: String },
-    /// Groups of samples that belong together: near duplicates, and photos of one person.
-    Clusters { name: String },
-    /// A page with charts and a sheet of faces. It shows people: keep it to yourself.
-    Report {
-        /// The data set.
-        name: String,
-        /// Folder for dataset.html.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// Faces of each decade on the sheet; 0 for none.
-        #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u32).range(0..=64))]
-        faces: u32,
-    },
-    /// Write a split in a form that other programs read, with its images.
-    Export {
-        /// The data set.
-        name: String,
-        /// Which part of it.
-        #[arg(long, value_enum)]
-        split: Split,
-        /// What to write.
-        #[arg(long, value_enum)]
-        format: ExportFormat,
-        /// Folder for the files.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-}
-
-#[derive(Args)]
-pub(crate) struct Import {
-    /// The folder or archive, as the server sees it.
-    pub(crate) source: PathBuf,
-    /// What to call the data set [default: the format's name].
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// How the source is laid out; the comments of `Format` in proto say what each looks like.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) format: ImportFormat,
-    /// A table of labels: a file, or a path inside the source. Repeat it for several. Without it
-    /// the format's own tables are looked for in the source.
-    #[arg(long, value_name = "FILE", required_if_eq("format", "table"))]
-    pub(crate) csv: Vec<PathBuf>,
-    /// With --format table: which columns hold what, as in path=file,age=years,gender=sex. Also
-    /// age_lower, age_upper, race, group (a person's rows), and left, top, right, bottom of a face.
-    #[arg(
-        long,
-        value_name = "FIELD=COLUMN",
-        value_delimiter = ',',
-        required_if_eq("format", "table")
-    )]
-    pub(crate) columns: Vec<String>,
-    /// Seed of the split.
-    #[arg(long, default_value_t = 0)]
-    pub(crate) seed: u64,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ImportFormat {
-    /// age_gender_race_timestamp.jpg
-    #[default]
-    Utkface,
-    /// train/ and val/ with fairface_label_*.csv; ages are ranges.
-    Fairface,
-    /// train/, valid/ and test/ with gt_avg_*.csv.
-    AppaReal,
-    /// number_name_age_gender.jpg
-    Agedb,
-    /// 001A43a.JPG
-    Fgnet,
-    /// Photos, and a CSV with face boxes.
-    Lagenda,
-    /// Photos, and imdb_*_new_1024.csv with face boxes.
-    ImdbClean,
-    /// Any table: see --csv and --columns.
-    Table,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ExportFormat {
-    /// Tar shards of 000000.jpg and 000000.json.
-    Webdataset,
-    /// Tables with the images inside, as Hugging Face's datasets reads and writes them.
-    Parquet,
 }
 
 #[derive(Args)]
@@ -436,19 +268,6 @@ pub(crate) enum Split {
     Calibration,
     #[default]
     Test,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Pipeline {
-    /// List the pipelines, newest first.
-    List,
-    /// One pipeline.
-    Show { name: String },
-    /// Take in a diffusers directory.
-    Add {
-        /// The directory, as the server sees it.
-        directory: PathBuf,
-    },
 }
 
 #[derive(Subcommand)]

@@ -143,7 +143,7 @@ mod tests {
     fn what_is_wrong_is_named_with_its_numbers() {
         let good = Quality::measure(150.0, &face(104.0), &stripes(4, 20, 220));
         assert!(good.issues.is_empty());
-        let bad = Quality::measure(12.0, &face(150.0), &stripes(100, 20, 220));
+        let bad = Quality::measure(12.0, &face(150.0), &stripes(4, 99, 99));
         assert_eq!(bad.issues, [Issue::TooSmall, Issue::Blurred, Issue::Profile]);
         let words = bad.describe();
         assert!(words.contains("12 pixels") && words.contains("yaw 0.62"), "{words}");

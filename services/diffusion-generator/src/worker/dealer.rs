@@ -6,7 +6,7 @@ use std::time::Duration;
 use agespan_jobs::{CancelReason, Handler, Job, JobContext, JobFailure, JobState, Jobs, JobsError};
 use async_trait::async_trait;
 
-use super::{payload, stopped};
+use super::{GENERATION_ENDED, payload, stopped};
 use crate::job::{DRAW_KIND, GenerateJob, Plan};
 
 /// Shards that are queued or drawn at the same time: enough to keep many workers busy and to show
@@ -129,7 +129,9 @@ impl Deal<'_> {
                     self.drawn.insert(number, id);
                 }
                 JobState::Failed => {
-                    let error = shard.error.ok_or_else(stopped)?;
+                    // Of a shard that ended because this job is cancelled it will be told as well.
+                    let error = shard.error.filter(|error| error.reason != GENERATION_ENDED);
+                    let error = error.ok_or_else(stopped)?;
                     return Err(JobFailure::permanent(error.reason, error.message));
                 }
                 JobState::Cancelled => {

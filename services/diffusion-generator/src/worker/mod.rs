@@ -25,6 +25,9 @@ fn payload(error: serde_json::Error) -> JobFailure {
     JobFailure::permanent("PAYLOAD", error)
 }
 
+/// Why a shard is not drawn whose generation job nobody wants any more.
+const GENERATION_ENDED: &str = "GENERATION_ENDED";
+
 fn stopped() -> JobFailure {
     JobFailure::retryable("STOPPED", "the drawing was stopped")
 }

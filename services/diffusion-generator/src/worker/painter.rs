@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{payload, stopped, store};
+use super::{GENERATION_ENDED, payload, stopped, store};
 use crate::engine::{DrawError, Drawing, Drawn};
 use crate::images::Images;
 use crate::job::{GenerateJob, Shard};
@@ -45,7 +45,7 @@ impl Painter {
     async fn job(&self, shard: &Shard) -> Result<GenerateJob, JobFailure> {
         let gone = || {
             let message = format!("jobs/{}, which this is a part of, has ended", shard.job);
-            JobFailure::permanent("GENERATION_ENDED", message)
+            JobFailure::permanent(GENERATION_ENDED, message)
         };
         let of_store = |error: JobsError| match error {
             JobsError::NotFound { .. } => gone(),

@@ -200,7 +200,8 @@ mod tests {
         let sheet = BTreeMap::from([(20, vec![face])]);
         let html = page(&Page { dataset: &dataset, statistics: &statistics, sheet: &sheet });
         assert_eq!(html.matches("<svg").count(), 4);
-        assert!(html.contains("data:image/jpeg;base64,AAAA") && html.contains("EMPTY"));
+        assert!(html.contains("data:image/jpeg;base64,AAAA"));
+        assert!(html.contains("EMPTY"), "{html}");
         assert!(!html.contains("<b>.jpg") && !html.contains("><b><"), "{html}");
         // Nothing is fetched from anywhere.
         assert!(

@@ -101,8 +101,10 @@ mod tests {
         std::iter::from_fn(|| blocks.next(1).unwrap().pop()).collect()
     }
 
-    /// Blocks give the same records, on the same lines, as the whole.
+    /// Blocks give the same records as the whole, and on the same lines. Where lines do not end in a
+    /// line feed alone, csv itself is a line behind from the second record on.
     fn check(text: &str) {
+        let counted = !text.contains('\r');
         let blocks = blocks(text);
         assert!(blocks.len() > 2, "{}", blocks.len());
         let joined: Vec<u8> = blocks.iter().flat_map(|block| block.bytes.clone()).collect();
@@ -118,7 +120,8 @@ mod tests {
         });
         let mut count = 0;
         for ((line, part), whole) in parts.zip(&whole) {
-            assert_eq!((line, &part), (whole.position().unwrap().line(), whole));
+            assert_eq!(&part, whole);
+            assert!(!counted || line == whole.position().unwrap().line(), "{line}");
             count += 1;
         }
         assert_eq!(count, whole.len());

@@ -1,5 +1,7 @@
 //! Bar charts as SVG text.
 
+use std::ops::Range;
+
 use plotters::coord::ranged1d::SegmentValue;
 use plotters::prelude::*;
 
@@ -57,14 +59,12 @@ fn draw_stacked<'a>(svg: SVGBackend<'a>, categories: &[String], series: &[Series
     let total = |at: usize| series.iter().map(|series| series.counts[at]).sum::<u64>();
     let most = (0..categories.len()).map(total).max().unwrap_or(0).max(1);
     let area = svg.into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .x_label_area_size(28)
-        .y_label_area_size(60)
-        .build_cartesian_2d(
-        (0..categories.len().max(1) - 1).into_segmented(),
-        0..most + most / 20,
-    )?;
+    let mut chart =
+        ChartBuilder::on(&area)
+            .margin(8)
+            .x_label_area_size(28)
+            .y_label_area_size(60)
+            .build_cartesian_2d(slots(categories.len()).into_segmented(), 0..most + most / 20)?;
     chart
         .configure_mesh()
         .disable_x_mesh()
@@ -96,7 +96,7 @@ fn draw_lying<'a>(svg: SVGBackend<'a>, categories: &[String], series: &Series) -
         .margin_right(60)
         .x_label_area_size(24)
         .y_label_area_size(190)
-        .build_cartesian_2d(0..most, (0..count.max(1) - 1).into_segmented())?;
+        .build_cartesian_2d(0..most, slots(count).into_segmented())?;
     let upside_down = |value: &SegmentValue<usize>| match value {
         SegmentValue::CenterOf(at) if *at < count => categories[count - 1 - at].clone(),
         _ => String::new(),
@@ -106,7 +106,7 @@ fn draw_lying<'a>(svg: SVGBackend<'a>, categories: &[String], series: &Series) -
         .disable_y_mesh()
         .light_line_style(TRANSPARENT)
         .x_labels(6)
-        .y_labels(count)
+        .y_labels(count.max(2))
         .y_label_formatter(&upside_down)
         .draw()?;
     chart.draw_series(series.counts.iter().rev().enumerate().map(|(at, &faces)| {
@@ -121,6 +121,11 @@ fn draw_lying<'a>(svg: SVGBackend<'a>, categories: &[String], series: &Series) -
             + Text::new(faces.to_string(), (6, -6), style.clone())
     }))?;
     area.present()
+}
+
+/// A place for each category. plotters draws nothing in a single one, so there are two at least.
+fn slots(categories: usize) -> Range<usize> {
+    0..categories.max(2) - 1
 }
 
 fn name(categories: &[String], value: &SegmentValue<usize>) -> String {
