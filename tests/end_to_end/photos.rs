@@ -77,7 +77,7 @@ fn compare(faces: &[proto::FaceEstimate], times: f64, most: f64) {
     assert_eq!(faces.len(), expected.len());
     for (index, (face, expected)) in faces.iter().zip(expected).enumerate() {
         // The largest reaches over the edge, where the package is off: ours has looked again.
-        let most = if index == 0 { 40.0 * times } else { most };
+        let most = if index == 0 { 60.0 * times } else { most };
         let place = face.r#box.unwrap();
         let found = [place.left, place.top, place.left + place.width, place.top + place.height];
         let edges = [width, height, width, height];
@@ -181,14 +181,14 @@ async fn boxes_are_in_pixels_of_the_upright_photo_however_it_is_kept() {
     {
         let image = jpeg(&turned, orientation);
         let answer = ask(&server, image, FaceSelection::All, &[]).await.unwrap();
-        // A JPEG's pixels are not quite the photo's, and boxes move by a few.
-        compare(&answer.faces, 1.0, 6.0);
+        // A JPEG is not quite the photo, and boxes of two hundred pixels move by as many as ten.
+        compare(&answer.faces, 1.0, 12.0);
     }
     // Eleven megapixels, which are looked at on a half and cut from what the smallest face needs.
     let (width, height) = photo().dimensions();
     let large = imageops::resize(&photo(), width * 5, height * 5, FilterType::CatmullRom);
     let answer = ask(&server, jpeg(&large, 1), FaceSelection::All, &[]).await.unwrap();
-    compare(&answer.faces, 5.0, 30.0);
+    compare(&answer.faces, 5.0, 60.0);
     let small = ask(&server, png(&photo()), FaceSelection::All, &[]).await.unwrap();
     let apart = (answer.faces[0].age - small.faces[0].age).abs();
     assert!(apart < 3.0, "{} and {}", answer.faces[0].age, small.faces[0].age);

@@ -213,6 +213,6 @@ mod tests {
             statistics: &Default::default(),
             sheet: &BTreeMap::new(),
         });
-        assert!(!bare.contains("img"));
+        assert!(!bare.contains("<img"));
     }
 }
