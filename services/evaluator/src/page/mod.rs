@@ -2,21 +2,15 @@
 
 mod plots;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use agespan_page::figure;
+use maud::{Markup, html};
 
 use crate::diagnostics::{Diagnostics, LevelCoverage};
 use crate::metrics::{Bounded, Group};
 use crate::reports::Report;
 
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem }
-th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
 tr.below td { background: #fde8e0 }
-figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
-svg { max-width: 100%; height: auto }
-code { font-size: 13px }
 ";
 
 /// The page of a report.
@@ -64,18 +58,7 @@ pub fn page(report: &Report) -> String {
             "alone: of forty rows that all keep their promise, one is expected to be shaded by chance."
         }
     };
-    let whole = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { "Agespan: " (report.model) " on " (report.dataset) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { (body) }
-        }
-    };
-    whole.into_string()
+    agespan_page::page(&format!("Agespan: {} on {}", report.model, report.dataset), STYLE, &body)
 }
 
 fn diagnostics(found: &Diagnostics) -> Markup {
@@ -95,10 +78,6 @@ fn diagnostics(found: &Diagnostics) -> Markup {
             }
         }
     }
-}
-
-fn figure(svg: String, caption: &str) -> Markup {
-    html! { figure { (PreEscaped(svg)) figcaption { (caption) } } }
 }
 
 fn groups(groups: &[Group], nominal: f64) -> Markup {

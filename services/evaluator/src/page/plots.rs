@@ -1,5 +1,6 @@
 //! Plots as SVG text.
 
+use agespan_page::{ACCENT, Drawn, INK, plot};
 use plotters::coord::ranged1d::SegmentValue;
 use plotters::prelude::*;
 
@@ -8,30 +9,15 @@ use crate::metrics::{Bounded, Group};
 
 const SIZE: (u32, u32) = (760, 320);
 const SQUARE: (u32, u32) = (460, 420);
-const INK: RGBColor = RGBColor(31, 92, 153);
-const PROMISE: RGBColor = RGBColor(200, 90, 40);
-
-/// Drawing text in memory: there is nothing that could fail but a size that does not fit, which is
-/// fixed. A plot that cannot be drawn is left out.
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// Coverage of groups with their bounds, and the promise as a line.
 pub(super) fn coverage(groups: &[Group], nominal: f64) -> String {
-    drawn(SIZE, |svg| draw_coverage(svg, groups, nominal))
+    plot(SIZE, |svg| draw_coverage(svg, groups, nominal))
 }
 
 /// Observed over promised coverage.
 pub(super) fn curve(points: &[LevelCoverage]) -> String {
-    drawn(SQUARE, |svg| draw_curve(svg, points))
-}
-
-fn drawn(size: (u32, u32), draw: impl FnOnce(SVGBackend<'_>) -> Drawn<'_>) -> String {
-    let mut text = String::new();
-    if let Err(error) = draw(SVGBackend::with_string(&mut text, size)) {
-        tracing::warn!(%error, "a plot was left out");
-        return String::new();
-    }
-    text
+    plot(SQUARE, |svg| draw_curve(svg, points))
 }
 
 fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Drawn<'a> {
@@ -61,7 +47,7 @@ fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Dra
         .y_label_formatter(&percent)
         .draw()?;
     let ends = [SegmentValue::Exact(0), SegmentValue::Last];
-    chart.draw_series(LineSeries::new(ends.map(|x| (x, nominal)), PROMISE.stroke_width(2)))?;
+    chart.draw_series(LineSeries::new(ends.map(|x| (x, nominal)), ACCENT.stroke_width(2)))?;
     chart.draw_series(groups.iter().enumerate().map(|(index, group)| {
         let Bounded { value, lower, upper } = group.coverage;
         let x = SegmentValue::CenterOf(index);
@@ -86,7 +72,7 @@ fn draw_curve<'a>(svg: SVGBackend<'a>, points: &[LevelCoverage]) -> Drawn<'a> {
         .x_label_formatter(&percent)
         .y_label_formatter(&percent)
         .draw()?;
-    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], PROMISE.stroke_width(1)))?;
+    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], ACCENT.stroke_width(1)))?;
     chart.draw_series(points.iter().map(|point| {
         let Bounded { value, lower, upper } = point.coverage;
         ErrorBar::new_vertical(point.level, lower, value, upper, INK.filled(), 6)

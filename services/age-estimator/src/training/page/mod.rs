@@ -2,20 +2,15 @@
 
 mod plots;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use agespan_page::figure;
+use maud::{Markup, html};
 
 use super::history::EpochFigures;
 use super::spec::TrainSpec;
 use plots::Curve;
 
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem }
-th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
 tr.best td { background: #e3f0e3 }
-figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
-svg { max-width: 100%; height: auto }
 pre { font-size: 12px; background: #f6f6f6; padding: .8rem; overflow-x: auto }
 ";
 
@@ -40,18 +35,7 @@ pub fn page(model: &str, dataset: &str, spec: &TrainSpec, history: &[EpochFigure
         h2 { "Settings" }
         pre { (serde_json::to_string_pretty(spec).unwrap_or_default()) }
     };
-    let whole = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { "Agespan: the training of " (model) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { (body) }
-        }
-    };
-    whole.into_string()
+    agespan_page::page(&format!("Agespan: the training of {model}"), STYLE, &body)
 }
 
 /// The epoch with the lowest validation error.
@@ -83,10 +67,6 @@ fn curves(history: &[EpochFigures]) -> Vec<(Curve, &'static str)> {
         ),
     ];
     all.into_iter().filter(|(curve, _)| !curve.points.is_empty()).collect()
-}
-
-fn figure(svg: String, caption: &str) -> Markup {
-    html! { figure { (PreEscaped(svg)) figcaption { (caption) } } }
 }
 
 fn table(history: &[EpochFigures], best: Option<usize>) -> Markup {

@@ -1,14 +1,9 @@
 //! Plots as SVG text.
 
+use agespan_page::{ACCENT, Drawn, INK, plot};
 use plotters::prelude::*;
 
 const SIZE: (u32, u32) = (760, 260);
-const INK: RGBColor = RGBColor(31, 92, 153);
-const KEPT: RGBColor = RGBColor(200, 90, 40);
-
-/// Drawing text in memory: there is nothing that could fail but a size that does not fit, which is
-/// fixed. A plot that cannot be drawn is left out.
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
 
 /// One figure of some epochs, counted from 0.
 pub(super) struct Curve {
@@ -18,12 +13,7 @@ pub(super) struct Curve {
 
 /// A figure over the epochs, the kept one marked.
 pub(super) fn by_epoch(curve: &Curve, kept: Option<usize>) -> String {
-    let mut text = String::new();
-    if let Err(error) = draw(SVGBackend::with_string(&mut text, SIZE), curve, kept) {
-        tracing::warn!(%error, "a plot was left out");
-        return String::new();
-    }
-    text
+    plot(SIZE, |svg| draw(svg, curve, kept))
 }
 
 fn draw<'a>(svg: SVGBackend<'a>, curve: &Curve, kept: Option<usize>) -> Drawn<'a> {
@@ -52,7 +42,7 @@ fn draw<'a>(svg: SVGBackend<'a>, curve: &Curve, kept: Option<usize>) -> Drawn<'a
     chart.draw_series(LineSeries::new(points, INK.stroke_width(2)).point_size(3))?;
     let marked = curve.points.iter().filter(|(epoch, _)| Some(*epoch) == kept);
     chart.draw_series(
-        marked.map(|&(epoch, value)| Circle::new((epoch as f64 + 1.0, value), 6, KEPT.filled())),
+        marked.map(|&(epoch, value)| Circle::new((epoch as f64 + 1.0, value), 6, ACCENT.filled())),
     )?;
     area.present()
 }

@@ -6,22 +6,17 @@ use std::collections::BTreeMap;
 
 use agespan_client::proto::age::v1::Gender;
 use agespan_client::proto::dataset::v1 as proto;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use agespan_page::figure;
+use maud::{Markup, html};
 use plots::{Series, stacked};
 
 use super::{stats, word};
 
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem }
-th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
 figcaption i { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em }
-svg { max-width: 100%; height: auto }
 .sheet { display: flex; flex-wrap: wrap; gap: 4px; margin-bottom: 1rem }
 .sheet span { font-size: 11px; text-align: center; color: #555 } .sheet img { display: block }
-code { font-size: 13px; overflow-wrap: anywhere }
+code { overflow-wrap: anywhere }
 ";
 
 /// A face of the sheet.
@@ -45,30 +40,19 @@ pub(super) struct Page<'a> {
 /// The page as text.
 pub(super) fn page(page: &Page<'_>) -> String {
     let Page { dataset, statistics, sheet } = page;
-    let title = format!("Agespan: {}", dataset.name);
-    let whole = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                title { (title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body {
-                h1 { "What is in " (dataset.name) }
-                (summary(dataset, statistics))
-                h2 { "By decade and gender" } (by_gender(&statistics.cells))
-                h2 { "By decade and split" } (by_split(&statistics.cells))
-                h2 { "By race" } (bars(&stats::by_race(statistics), "As the data set states it."))
-                @if !statistics.quarantined.is_empty() {
-                    h2 { "Kept out" }
-                    (bars(&stats::quarantined(statistics), "Files by the reason why they are quarantined."))
-                }
-                @if !sheet.is_empty() { (contact_sheet(sheet)) }
-            }
+    let body = html! {
+        h1 { "What is in " (dataset.name) }
+        (summary(dataset, statistics))
+        h2 { "By decade and gender" } (by_gender(&statistics.cells))
+        h2 { "By decade and split" } (by_split(&statistics.cells))
+        h2 { "By race" } (bars(&stats::by_race(statistics), "As the data set states it."))
+        @if !statistics.quarantined.is_empty() {
+            h2 { "Kept out" }
+            (bars(&stats::quarantined(statistics), "Files by the reason why they are quarantined."))
         }
+        @if !sheet.is_empty() { (contact_sheet(sheet)) }
     };
-    whole.into_string()
+    agespan_page::page(&format!("Agespan: {}", dataset.name), STYLE, &body)
 }
 
 fn summary(dataset: &proto::Dataset, statistics: &proto::GetDatasetStatisticsResponse) -> Markup {
@@ -135,28 +119,19 @@ fn by_decade(
         .filter(|series| series.counts.iter().any(|count| *count > 0))
         .collect();
     let names: Vec<String> = decades.iter().map(|d| format!("{d}–{}", d + 9)).collect();
-    html! {
-        figure {
-            (PreEscaped(stacked(&names, &series)))
-            figcaption {
-                "Faces"
-                @for (series, place) in series.iter().zip(0..) {
-                    i style=(format!("background: {}", plots::web_colour(place))) {} (series.name)
-                }
-            }
+    let caption = html! {
+        "Faces"
+        @for (series, place) in series.iter().zip(0..) {
+            i style=(format!("background: {}", plots::web_colour(place))) {} (series.name)
         }
-    }
+    };
+    figure(stacked(&names, &series), caption)
 }
 
 fn bars(counts: &[stats::Count], caption: &str) -> Markup {
     let names: Vec<String> = counts.iter().map(|(name, _)| name.clone()).collect();
     let series = Series { name: "", counts: counts.iter().map(|(_, count)| *count).collect() };
-    html! {
-        figure {
-            (PreEscaped(plots::lying(&names, &series)))
-            figcaption { (caption) }
-        }
-    }
+    figure(plots::lying(&names, &series), caption)
 }
 
 fn contact_sheet(sheet: &BTreeMap<u32, Vec<Face>>) -> Markup {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use agespan_page::{Drawn, plot};
 use plotters::coord::ranged1d::SegmentValue;
 use plotters::prelude::*;
 
@@ -25,10 +26,6 @@ pub(super) struct Series {
     pub(super) counts: Vec<u64>,
 }
 
-/// Drawing text in memory: there is nothing that could fail but a size that does not fit, which is
-/// fixed. A plot that cannot be drawn is left out.
-type Drawn<'a> = Result<(), DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>>;
-
 /// The colour of a series, as style sheets write it.
 pub(super) fn web_colour(series: usize) -> String {
     let RGBColor(red, green, blue) = COLOURS[series % COLOURS.len()];
@@ -37,22 +34,13 @@ pub(super) fn web_colour(series: usize) -> String {
 
 /// Standing bars, one series on the other.
 pub(super) fn stacked(categories: &[String], series: &[Series]) -> String {
-    drawn(SIZE, |svg| draw_stacked(svg, categories, series))
+    plot(SIZE, |svg| draw_stacked(svg, categories, series))
 }
 
 /// Lying bars, the first on top, with their counts.
 pub(super) fn lying(categories: &[String], series: &Series) -> String {
     let height = categories.len() as u32 * ROW + AXIS;
-    drawn((SIZE.0, height), |svg| draw_lying(svg, categories, series))
-}
-
-fn drawn(size: (u32, u32), draw: impl FnOnce(SVGBackend<'_>) -> Drawn<'_>) -> String {
-    let mut text = String::new();
-    if let Err(error) = draw(SVGBackend::with_string(&mut text, size)) {
-        tracing::warn!(%error, "a plot was left out");
-        return String::new();
-    }
-    text
+    plot((SIZE.0, height), |svg| draw_lying(svg, categories, series))
 }
 
 fn draw_stacked<'a>(svg: SVGBackend<'a>, categories: &[String], series: &[Series]) -> Drawn<'a> {
@@ -69,7 +57,7 @@ fn draw_stacked<'a>(svg: SVGBackend<'a>, categories: &[String], series: &[Series
         .configure_mesh()
         .disable_x_mesh()
         .light_line_style(TRANSPARENT)
-        .x_labels(categories.len())
+        .x_labels(categories.len().max(2))
         .x_label_formatter(&|value| name(categories, value))
         .draw()?;
     let mut below = vec![0; categories.len()];
