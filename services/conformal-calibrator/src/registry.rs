@@ -87,11 +87,7 @@ impl Registry {
             document: artifact,
             created: jiff::Timestamp::now(),
         };
-        match self.storage.create_json(&record_path(&record.id), &record).await {
-            Ok(()) => Ok(record),
-            Err(StorageError::AlreadyExists { .. }) => self.record(&record.id).await,
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.storage.keep_json(&record_path(&record.id), record).await?)
     }
 
     /// Stores the calibration that comes with the program, and activates it where its model has
@@ -136,10 +132,7 @@ impl Registry {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Record>, RegistryError> {
-        let mut records: Vec<Record> = Vec::new();
-        for path in self.storage.list(RECORDS).await? {
-            records.push(self.storage.get_json(&path).await?);
-        }
+        let mut records: Vec<Record> = self.storage.all_json(RECORDS).await?;
         records.sort_by(|left, right| (right.created, &right.id).cmp(&(left.created, &left.id)));
         Ok(records)
     }

@@ -149,6 +149,34 @@ impl Storage {
             .map_err(|source| StorageError::Malformed { path: path.to_owned(), source })
     }
 
+    /// Writes a record, or gives the one that is there already: a repeated step gives the same.
+    ///
+    /// # Errors
+    /// Those of [`Storage::put_json`] and [`Storage::get_json`].
+    pub async fn keep_json<T: Serialize + DeserializeOwned>(
+        &self,
+        path: &str,
+        value: T,
+    ) -> Result<T> {
+        match self.create_json(path, &value).await {
+            Ok(()) => Ok(value),
+            Err(StorageError::AlreadyExists { .. }) => self.get_json(path).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads all records below a folder, in order of path.
+    ///
+    /// # Errors
+    /// Those of [`Storage::list`] and [`Storage::get_json`].
+    pub async fn all_json<T: DeserializeOwned>(&self, folder: &str) -> Result<Vec<T>> {
+        let mut records = Vec::new();
+        for path in self.list(folder).await? {
+            records.push(self.get_json(&path).await?);
+        }
+        Ok(records)
+    }
+
     /// The paths of all objects below a folder, sorted. An empty prefix means everything.
     ///
     /// # Errors

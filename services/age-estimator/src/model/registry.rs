@@ -108,11 +108,7 @@ impl Registry {
         let weights = self.storage.put_artifact(WEIGHTS, "safetensors", weights).await?;
         let id = weights.hash.short();
         let record = Record { id, weights, card, created: jiff::Timestamp::now(), shipped };
-        match self.storage.create_json(&path(&record.id), &record).await {
-            Ok(()) => Ok(record),
-            Err(StorageError::AlreadyExists { .. }) => self.record(&record.id).await,
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.storage.keep_json(&path(&record.id), record).await?)
     }
 
     /// Stores the model that comes with the program, and activates it where none is active.
@@ -163,10 +159,7 @@ impl Registry {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Record>, ModelError> {
-        let mut records: Vec<Record> = Vec::new();
-        for path in self.storage.list(RECORDS).await? {
-            records.push(self.storage.get_json(&path).await?);
-        }
+        let mut records: Vec<Record> = self.storage.all_json(RECORDS).await?;
         records.sort_by(|left, right| (right.created, &right.id).cmp(&(left.created, &left.id)));
         Ok(records)
     }

@@ -137,11 +137,7 @@ impl Registry {
         let hash = hash(&files);
         let (id, created) = (hash.short(), jiff::Timestamp::now());
         let record = Record { id, hash, files, shape, base: None, created };
-        match self.storage.create_json(&record_path(&record.id), &record).await {
-            Ok(()) => Ok(record),
-            Err(StorageError::AlreadyExists { .. }) => self.record(&record.id).await,
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.storage.keep_json(&record_path(&record.id), record).await?)
     }
 
     /// A pipeline's record.
@@ -162,10 +158,7 @@ impl Registry {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Record>, PipelineError> {
-        let mut records: Vec<Record> = Vec::new();
-        for path in self.storage.list(RECORDS).await? {
-            records.push(self.storage.get_json(&path).await?);
-        }
+        let mut records: Vec<Record> = self.storage.all_json(RECORDS).await?;
         records.sort_by(|left, right| (right.created, &right.id).cmp(&(left.created, &left.id)));
         Ok(records)
     }
