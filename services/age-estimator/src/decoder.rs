@@ -27,10 +27,16 @@ impl Decoder {
         self.permits.acquire().await.ok()
     }
 
-    /// Decodes a photo as far as `detail` asks. Have a permit.
-    pub(crate) async fn read(&self, image: Bytes, detail: Detail) -> Result<Photo, ImagingError> {
+    /// Decodes a photo as far as `detail` asks and gives what `then` makes of it on the same thread.
+    /// Have a permit.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        image: Bytes,
+        detail: Detail,
+        then: impl FnOnce(Photo) -> T + Send + 'static,
+    ) -> Result<T, ImagingError> {
         let limits = self.limits.clone();
-        blocking(move || decode_reduced(&image, &limits, detail)).await?
+        blocking(move || decode_reduced(&image, &limits, detail).map(then)).await?
     }
 }
 

@@ -141,7 +141,7 @@ impl Faces {
             return self.whole(image, input).await;
         }
         let detail = Detail::LongerSide(finder::LOOKED_AT);
-        let photo = Arc::new(self.decoder.read(image.clone(), detail).await?);
+        let photo = self.decoder.read(image.clone(), detail, Arc::new).await?;
         let mut found = self.finder.find(photo.clone()).await?;
         let count = found.len();
         let most = if wanted.faces == Selection::Largest { 1 } else { MAX_FACES };
@@ -157,14 +157,13 @@ impl Faces {
 
     /// The middle square of the photo.
     async fn whole(&self, image: Bytes, input: InputSpec) -> Result<Seen, FaceError> {
-        let photo = self.decoder.read(image, decoder::whole(&input)).await?;
-        let look = move || {
+        let look = move |photo: Photo| {
             let square = square(&photo.image, input.resize);
             let place = Place { left: 0, top: 0, width: photo.width, height: photo.height };
             let pixels = input.center_crop(square.as_raw());
             Seen { crops: vec![Crop { pixels, place, found: None }], refused: vec![], count: 1 }
         };
-        Ok(blocking(look).await?)
+        Ok(self.decoder.read(image, decoder::whole(&input), look).await?)
     }
 
     /// The photo with as many pixels as its smallest face needs, decoded once more where it has
@@ -183,7 +182,7 @@ impl Faces {
             return Ok(photo);
         }
         drop(photo);
-        Ok(Arc::new(self.decoder.read(image, enough).await?))
+        Ok(self.decoder.read(image, enough, Arc::new).await?)
     }
 }
 
