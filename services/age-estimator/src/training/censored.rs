@@ -30,7 +30,7 @@ impl Unknown {
     /// `None` where every age is exact and every gender known.
     pub(super) fn of<'a>(faces: impl Iterator<Item = &'a Face> + Clone, bins: i64) -> Option<Self> {
         let is_range = |face: &Face| matches!(face.age, AgeLabel::Range(..));
-        faces.clone().find(|face| is_range(face) || face.female.is_none())?;
+        faces.clone().find(|face| !face.is_fully_labelled())?;
         let marks = |mark: &dyn Fn(&Face) -> bool| -> Tensor {
             let marks: Vec<f32> =
                 faces.clone().map(|face| f32::from(u8::from(mark(face)))).collect();

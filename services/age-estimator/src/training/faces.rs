@@ -54,6 +54,11 @@ impl From<u32> for AgeLabel {
 }
 
 impl Face {
+    /// Whether its age is known to the year and its gender at all.
+    pub(super) fn is_fully_labelled(&self) -> bool {
+        matches!(self.age, AgeLabel::Exact(_)) && self.female.is_some()
+    }
+
     /// Decodes a photo of one face.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::augment::generator;
 use super::batch::{Batch, epoch_order, training_batch};
 use super::checkpoint::{Checkpoint, CheckpointError, Position};
 use super::distil::{Teacher, Teachers};
-use super::faces::{AgeLabel, Face};
+use super::faces::Face;
 use super::history::{EpochFigures, Running};
 use super::loss::{Labels, loss};
 use super::mixup::Mix;
@@ -151,8 +151,7 @@ pub fn train(
         let (faces, validation) = (faces.len(), validation.len());
         return Err(TrainError::TooFew { faces, validation, batch: spec.batch_size });
     }
-    let is_unknown = |face: &Face| matches!(face.age, AgeLabel::Range(..)) || face.female.is_none();
-    if spec.mixup > 0.0 && faces.iter().any(is_unknown) {
+    if spec.mixup > 0.0 && !faces.iter().all(Face::is_fully_labelled) {
         return Err(TrainError::Mixing);
     }
     let mut run = Run::begin(spec, start, teachers)?;
