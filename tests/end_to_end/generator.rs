@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use agespan_client::proto::age::v1::Gender;
 use agespan_client::proto::generator::v1 as proto;
 use agespan_client::proto::generator::v1::generate_faces_request::Subject;
-use agespan_client::proto::job::v1::{
-    CancelJobRequest, Job, JobState, ListJobsRequest, WatchJobRequest,
-};
+use agespan_client::proto::job::v1::{CancelJobRequest, Job, JobState, ListJobsRequest};
 use agespan_tests::{Process, Sandbox};
 use bytes::Bytes;
 use serde_json::Value;
@@ -74,19 +72,6 @@ async fn stream(
     }
 }
 
-async fn until(server: &Process, name: &str, awaited: impl Fn(&Job) -> bool) -> Job {
-    let request = WatchJobRequest { name: name.to_owned() };
-    let mut states = server.client.jobs().watch_job(request).await.unwrap().into_inner();
-    let mut last = Job::default();
-    while let Some(change) = states.message().await.unwrap() {
-        last = change.job.unwrap();
-        if awaited(&last) {
-            return last;
-        }
-    }
-    panic!("the job ended before that: {last:?}");
-}
-
 fn done(job: &Job) -> u64 {
     job.progress.as_ref().map_or(0, |progress| progress.done)
 }
@@ -103,14 +88,14 @@ async fn workers_that_are_killed_change_no_image() {
     let (streamed, victim) = tokio::join!(stream(&server, &job.name, 0), async {
         let mut victim = first;
         for share in [6, 2] {
-            until(&server, &job.name, |job| done(job) >= 24 * 60 / share).await;
+            server.until(&job.name, |job| done(job) >= 24 * 60 / share).await;
             victim.kill().await;
             victim = sandbox.start(PROGRAM, &WORKER).await;
         }
         victim
     });
     let (disturbed, None) = streamed else { panic!("{:?}", streamed.1) };
-    let ended = until(&server, &job.name, |job| job.state() == JobState::Succeeded).await;
+    let ended = server.until(&job.name, |job| job.state() == JobState::Succeeded).await;
     assert_eq!(ended.result, job.name);
     let progress = ended.progress.unwrap();
     assert_eq!((progress.done, progress.total), (24 * 60, 24 * 60));
@@ -194,10 +179,10 @@ async fn a_cancelled_generation_stops_and_the_next_is_drawn() {
     let _worker = sandbox.start(PROGRAM, &WORKER).await;
     let long = proto::GenerateFacesRequest { width: 128, height: 128, ..asked(50, 999) };
     let job = generate(&server, long).await.unwrap();
-    until(&server, &job.name, |job| done(job) > 0).await;
+    server.until(&job.name, |job| done(job) > 0).await;
     let request = CancelJobRequest { name: job.name.clone() };
     server.client.jobs().cancel_job(request).await.unwrap();
-    until(&server, &job.name, |job| job.state() == JobState::Cancelled).await;
+    server.until(&job.name, |job| job.state() == JobState::Cancelled).await;
     let (images, end) = stream(&server, &job.name, 0).await;
     assert_eq!(end.unwrap().code(), Code::Cancelled);
     assert!(images.len() < 50, "all images were drawn");

@@ -3,7 +3,7 @@
 use std::fs;
 
 use agespan_client::proto::estimator::v1::{Backbone, TrainModelRequest};
-use agespan_client::proto::job::v1::{Job, JobState, WatchJobRequest};
+use agespan_client::proto::job::v1::{Job, JobState};
 use agespan_tests::{Process, Sandbox, faces};
 
 const ALL: &str = "dataset,age-estimator,conformal-calibrator,diffusion-generator,evaluator";
@@ -29,20 +29,6 @@ fn records(mut file: &[u8]) -> u64 {
     count
 }
 
-/// Follows a job until a state of it is what is waited for.
-async fn until(server: &Process, name: &str, awaited: impl Fn(&Job) -> bool) -> Job {
-    let request = WatchJobRequest { name: name.to_owned() };
-    let mut states = server.client.jobs().watch_job(request).await.unwrap().into_inner();
-    let mut last = Job::default();
-    while let Some(change) = states.message().await.unwrap() {
-        last = change.job.unwrap();
-        if awaited(&last) {
-            return last;
-        }
-    }
-    panic!("the job ended before that: {last:?}");
-}
-
 #[tokio::test]
 async fn a_training_whose_worker_is_killed_ends_as_if_nothing_had_been() {
     let sandbox = Sandbox::new().await;
@@ -61,16 +47,16 @@ async fn a_training_whose_worker_is_killed_ends_as_if_nothing_had_been() {
     let job = train(&server).await;
     // The first epoch's end is in a checkpoint once the second has begun.
     let second = |job: &Job| job.progress.as_ref().unwrap().message.starts_with("epoch 2 of 3");
-    let killed_at = until(&server, &job.name, second).await;
+    let killed_at = server.until(&job.name, second).await;
     worker.kill().await;
     assert_eq!(killed_at.attempt, 1);
 
     let _worker = sandbox.start("agespan-age-estimator", &flags).await;
     let steps = |job: &Job| job.progress.as_ref().map_or(0, |progress| progress.total);
-    let resumed = until(&server, &job.name, |job| job.attempt == 2 && steps(job) > 0).await;
+    let resumed = server.until(&job.name, |job| job.attempt == 2 && steps(job) > 0).await;
     let message = &resumed.progress.as_ref().unwrap().message;
     assert!(!message.starts_with("epoch 1 of 3"), "it began anew: {message}");
-    let ended = until(&server, &job.name, |job| job.state() == JobState::Succeeded).await;
+    let ended = server.until(&job.name, |job| job.state() == JobState::Succeeded).await;
     assert_eq!(ended.attempt, 2);
     assert_eq!(ended.result, undisturbed, "the weights differ");
 

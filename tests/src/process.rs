@@ -6,6 +6,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use agespan_client::Client;
+use agespan_client::proto::job::v1::{Job, WatchJobRequest};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio::process::{Child, Command};
@@ -88,6 +89,20 @@ impl Process {
             assert!(Instant::now() < deadline, "{service} is {health:?}: {}", self.log());
             sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    /// Follows a job until a state of it is what is waited for.
+    pub async fn until(&self, name: &str, awaited: impl Fn(&Job) -> bool) -> Job {
+        let request = WatchJobRequest { name: name.to_owned() };
+        let mut states = self.client.jobs().watch_job(request).await.unwrap().into_inner();
+        let mut last = Job::default();
+        while let Some(change) = states.message().await.unwrap() {
+            last = change.job.unwrap();
+            if awaited(&last) {
+                return last;
+            }
+        }
+        panic!("the job ended before that: {last:?}");
     }
 
     /// Its process id.
