@@ -181,7 +181,7 @@ async fn boxes_are_in_pixels_of_the_upright_photo_however_it_is_kept() {
     {
         let image = jpeg(&turned, orientation);
         let answer = ask(&server, image, FaceSelection::All, &[]).await.unwrap();
-        // A JPEG is not quite the photo, and boxes of two hundred pixels move by as many as ten.
+        // A JPEG is not quite the photo: on the same pixels the package's boxes move by ten as well.
         compare(&answer.faces, 1.0, 12.0);
     }
     // Eleven megapixels, which are looked at on a half and cut from what the smallest face needs.
