@@ -3,6 +3,7 @@
 //! [`Client`] is one lazily made connection with a client for each service; [`Client::follow`]
 //! watches a job to its end; [`SplitEstimates`] asks about every face of a split; [`explain`] turns a status into one line for a person.
 
+use std::error::Error as _;
 use std::time::Duration;
 
 use agespan_proto::calibrator::v1::calibrator_service_client::CalibratorServiceClient;
@@ -113,6 +114,24 @@ pub fn explain(status: &Status) -> String {
         Code::Unavailable if reason.is_none() => {
             "no server answers there; start one with `agespan up`, or name one with --server".into()
         }
+        // Nor those for one that broke. A server's own status has no source.
+        _ if reason.is_none() && status.source().is_some() => {
+            "the connection to the server broke; a job that was begun is not lost: see `agespan job \
+             list` once the server is back"
+                .into()
+        }
         _ => format!("{}{}", status.message(), reason.unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_connection_is_told_from_what_a_server_says() {
+        let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
+        assert!(explain(&broken).starts_with("the connection to the server broke"));
+        assert_eq!(explain(&Status::not_found("no job jobs/a")), "no job jobs/a");
     }
 }
