@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod dataset;
+mod finetune;
 mod generate;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use crate::commands::faces::Look;
 use crate::commands::{self, demo, photos};
 pub(crate) use calibrate::{Calibrate, Calibration, Grouping};
 pub(crate) use dataset::{Dataset, ExportFormat, Import, ImportFormat};
+pub(crate) use finetune::{Decay, Finetune, Precision};
 pub use generate::Generate;
 pub(crate) use generate::{Gender, Pipeline, Scheduler};
 
@@ -83,6 +85,8 @@ pub(crate) enum Command {
     /// Measure.
     #[command(subcommand)]
     Evaluate(Evaluate),
+    /// Fine-tune a pipeline on the faces of a data set.
+    Finetune(Box<Finetune>),
     /// Look at the pipelines that draw faces, or add one.
     #[command(subcommand)]
     Pipeline(Pipeline),

@@ -291,7 +291,7 @@ fn read_noise(file: &[u8], shape: [i64; 3]) -> Result<Tensor, DrawError> {
 }
 
 /// `[3, height, width]` of 0 to 1 as RGB rows, rounded as diffusers rounds.
-fn pixels(image: &Tensor) -> Result<Vec<u8>, DrawError> {
+pub(crate) fn pixels(image: &Tensor) -> Result<Vec<u8>, TchError> {
     let bytes = image.f_mul_scalar(255.0)?.f_round()?.f_to_kind(Kind::Uint8)?;
     let rows = bytes.f_permute([1, 2, 0])?.f_contiguous()?;
     let mut pixels = vec![0; rows.numel()];

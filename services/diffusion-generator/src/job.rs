@@ -1,15 +1,32 @@
-//! What a generation job is told.
+//! What jobs are told.
 
 use agespan_models::diffusion::{Sampling, SchedulerKind};
 use agespan_storage::Artifact;
 use serde::{Deserialize, Serialize};
 
+use crate::training::FineTuneSpec;
 use crate::wording::Attributes;
 
 /// The kind of the jobs that callers make.
 pub const GENERATE_KIND: &str = "generate-faces";
 /// The kind of the jobs that those are dealt out in.
 pub const DRAW_KIND: &str = "draw-faces";
+
+/// The kind of fine-tunings.
+pub const TUNE_KIND: &str = "fine-tune-pipeline";
+
+/// What a fine-tuning is told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TuneJob {
+    /// The pipeline's id.
+    pub pipeline: String,
+    /// "datasets/{id}".
+    pub dataset: String,
+    /// The most training faces; 0 for all.
+    pub max_samples: usize,
+    /// How.
+    pub spec: FineTuneSpec,
+}
 
 /// Images to draw.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -5,13 +5,14 @@
 //! * [`transport`]: the RPCs; converts, checks what can be checked at once and maps errors.
 //! * [`wording`]: attributes as the words of training.
 //! * [`job`]: what a generation job is told, and how it is cut into shards.
-//! * [`worker`]: deals shards out, and draws them.
+//! * [`worker`]: deals shards out, and draws them; fine-tunes.
 //! * [`engine`]: the thread that owns a pipeline.
 //! * [`noise`]: the noise that a caller brings.
 //! * `picture`: pixels as a PNG file that says how it was made.
 //! * [`images`]: drawn images in the artifact store.
 //!
-//! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory.
+//! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory. New ones
+//! come out of [`training`]; [`small`] begins one from nothing.
 
 mod config;
 pub mod engine;
@@ -20,8 +21,10 @@ pub mod job;
 pub mod noise;
 mod picture;
 pub mod pipelines;
+pub mod small;
 #[cfg(test)]
 mod tiny_pipeline;
+pub mod training;
 pub mod transport;
 pub mod wording;
 mod worker;
@@ -29,7 +32,7 @@ mod worker;
 use std::sync::Arc;
 
 use agespan_jobs::{Handler, Worker};
-use agespan_service::{Component, Platform};
+use agespan_service::{AnyError, Component, Platform};
 
 pub use config::Config;
 
@@ -37,27 +40,39 @@ pub use config::Config;
 const FOLLOWED: usize = 32;
 
 /// The service on this platform, and its workers where this process has the role.
-pub fn assemble(platform: &Platform, config: Config) -> Component {
+///
+/// # Errors
+/// When the address of a peer cannot be understood.
+pub fn assemble(platform: &Platform, config: Config) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
     let images = images::Images::new(platform.storage.clone());
     let jobs = platform.jobs.clone();
     let component = transport::component(registry.clone(), images.clone(), jobs.clone());
     if !platform.role.works() {
-        return component;
+        return Ok(component);
     }
     let folder = platform.data_dir.join("pipelines");
-    let pipelines = pipelines::Pipelines::new(registry, folder);
+    let pipelines = pipelines::Pipelines::new(registry.clone(), folder);
     let dealer = worker::Dealer { jobs: jobs.clone() };
+    let tuner = worker::Tuner {
+        peers: transport::Peers::new(&platform.dataset_url)?,
+        registry,
+        pipelines: pipelines.clone(),
+        folder: platform.data_dir.join("finetuning"),
+    };
     let painter = worker::Painter { jobs: jobs.clone(), pipelines, images };
-    let works: [(&str, Arc<dyn Handler>, usize); 2] =
-        [(job::GENERATE_KIND, Arc::new(dealer), FOLLOWED), (job::DRAW_KIND, Arc::new(painter), 1)];
-    works.into_iter().fold(component, |component, (kind, handler, concurrency)| {
+    let works: [(&str, Arc<dyn Handler>, usize); 3] = [
+        (job::GENERATE_KIND, Arc::new(dealer), FOLLOWED),
+        (job::DRAW_KIND, Arc::new(painter), 1),
+        (job::TUNE_KIND, Arc::new(tuner), 1),
+    ];
+    Ok(works.into_iter().fold(component, |component, (kind, handler, concurrency)| {
         let worker = Worker::new(jobs.clone(), kind, handler, concurrency);
         component.with_background(move |stop| async move {
             if let Err(error) = worker.run(stop).await {
                 tracing::error!(%error, kind, "a worker ended");
             }
         })
-    })
+    }))
 }

@@ -44,7 +44,8 @@ pub enum Race {
 pub struct UnknownRace(String);
 
 impl Race {
-    const ALL: [Self; 5] = [Self::White, Self::Black, Self::Asian, Self::Indian, Self::Others];
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::White, Self::Black, Self::Asian, Self::Indian, Self::Others];
 
     /// As UTKFace calls it.
     pub fn name(self) -> &'static str {

@@ -46,7 +46,7 @@ pub(crate) async fn assemble(
             Service::DiffusionGenerator => {
                 // The number of threads is the process's, whoever sets it.
                 let config = GeneratorConfig { model_threads: estimator.model_threads };
-                agespan_diffusion_generator::assemble(platform, config)
+                agespan_diffusion_generator::assemble(platform, config)?
             }
             Service::Evaluator => agespan_evaluator::assemble(platform)?,
         });

@@ -45,7 +45,8 @@ impl AdamW {
         });
     }
 
-    fn step_one(&mut self, name: &str, variable: &mut Tensor, gradient: &Tensor, rate: f64) {
+    /// Moves one variable against its gradient. No gradients are to be kept meanwhile.
+    pub fn step_one(&mut self, name: &str, variable: &mut Tensor, gradient: &Tensor, rate: f64) {
         let steps = self.steps.entry(name.to_owned()).or_insert(0);
         *steps += 1;
         let exponent = *steps as f64;

@@ -6,6 +6,7 @@ mod dataset;
 pub(crate) mod demo;
 mod evaluate;
 pub(crate) mod faces;
+mod finetune;
 pub(crate) mod generate;
 mod job;
 mod model;
@@ -58,6 +59,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Local(local) => return local.run(&session()?.client, asked.json).await,
         Command::Dataset(dataset) => dataset::run(&session()?, dataset).await?,
         Command::Train(train) => train::run(&session()?, &train).await?,
+        Command::Finetune(asked) => finetune::run(&session()?, &asked).await?,
         Command::Model(model) => model::run(&session()?, model).await?,
         Command::Calibrate(calibrate) => calibrate::run(&session()?, &calibrate).await?,
         Command::Calibration(command) => calibration::run(&session()?, command).await?,

@@ -15,14 +15,18 @@ use crate::show;
 pub(crate) async fn run(session: &Session, command: Pipeline) -> Result<()> {
     let pipelines = match command {
         Pipeline::List => list(&session.client).await?,
-        Pipeline::Show { name } => {
-            let request = proto::GetPipelineRequest { name: resource("pipelines", &name) };
-            let answer = session.client.generator().get_pipeline(request).await?.into_inner();
-            answer.pipeline.into_iter().collect()
-        }
+        Pipeline::Show { name } => return show(session, &resource("pipelines", &name)).await,
         Pipeline::Add { directory } => vec![add(&session.client, &directory).await?],
     };
     print(session, pipelines);
+    Ok(())
+}
+
+/// Prints a pipeline.
+pub(crate) async fn show(session: &Session, name: &str) -> Result<()> {
+    let request = proto::GetPipelineRequest { name: name.to_owned() };
+    let answer = session.client.generator().get_pipeline(request).await?.into_inner();
+    print(session, answer.pipeline.into_iter().collect());
     Ok(())
 }
 

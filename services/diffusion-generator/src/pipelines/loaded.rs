@@ -69,7 +69,11 @@ impl Pipelines {
         Ok(loaded)
     }
 
-    async fn place(&self, record: Record) -> Result<PathBuf, PipelineError> {
+    /// A pipeline's directory on this machine.
+    ///
+    /// # Errors
+    /// When it cannot be fetched or written.
+    pub async fn place(&self, record: Record) -> Result<PathBuf, PipelineError> {
         let (storage, folder) = (self.registry.storage().clone(), self.folder.clone());
         let runtime = Handle::current();
         let placing = move || runtime.block_on(place::place(&storage, &record, &folder));

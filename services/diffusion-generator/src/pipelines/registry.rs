@@ -117,10 +117,21 @@ impl Registry {
     pub async fn add(&self, path: PathBuf) -> Result<Record, PipelineError> {
         let (registry, runtime) = (self.clone(), Handle::current());
         // Gigabytes are read and hashed; a thread of its own may block for that long.
-        tokio::task::spawn_blocking(move || runtime.block_on(registry.add_here(&path))).await?
+        tokio::task::spawn_blocking(move || runtime.block_on(registry.add_here(&path, None)))
+            .await?
     }
 
-    async fn add_here(&self, path: &Path) -> Result<Record, PipelineError> {
+    /// Takes in what a fine-tuning of the pipeline `base` made.
+    ///
+    /// # Errors
+    /// As [`Registry::add`].
+    pub async fn add_tuned(&self, path: PathBuf, base: String) -> Result<Record, PipelineError> {
+        let (registry, runtime) = (self.clone(), Handle::current());
+        let add = move || runtime.block_on(registry.add_here(&path, Some(base)));
+        tokio::task::spawn_blocking(add).await?
+    }
+
+    async fn add_here(&self, path: &Path, base: Option<String>) -> Result<Record, PipelineError> {
         let (shape, names) = engine::inspect(path).map_err(|source| PipelineError::Directory {
             path: path.to_owned(),
             source: source.into(),
@@ -136,7 +147,7 @@ impl Registry {
         }
         let hash = hash(&files);
         let (id, created) = (hash.short(), jiff::Timestamp::now());
-        let record = Record { id, hash, files, shape, base: None, created };
+        let record = Record { id, hash, files, shape, base, created };
         Ok(self.storage.keep_json(&record_path(&record.id), record).await?)
     }
 

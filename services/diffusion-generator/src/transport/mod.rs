@@ -3,6 +3,8 @@
 mod asked;
 mod convert;
 mod follow;
+mod peers;
+mod tuning;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,8 +20,10 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use crate::images::Images;
-use crate::job::GENERATE_KIND;
+use crate::job::{GENERATE_KIND, TUNE_KIND, TuneJob};
 use crate::pipelines::{Record, Registry};
+
+pub(crate) use peers::{Peers, Split};
 
 struct Transport {
     registry: Registry,
@@ -49,9 +53,20 @@ impl GeneratorService for Transport {
 
     async fn fine_tune_pipeline(
         &self,
-        _request: Request<proto::FineTunePipelineRequest>,
+        request: Request<proto::FineTunePipelineRequest>,
     ) -> Result<Response<proto::FineTunePipelineResponse>, Status> {
-        Err(status::unimplemented("fine-tuning of pipelines"))
+        let request = request.into_inner();
+        let spec = tuning::spec(&request)?;
+        status::resource_id("dataset", "datasets", &request.dataset)?;
+        let record = self.record("pipeline", &request.pipeline).await?;
+        let job = TuneJob {
+            pipeline: record.id,
+            dataset: request.dataset,
+            max_samples: request.max_samples as usize,
+            spec,
+        };
+        let job = transport::submit(&self.jobs, TUNE_KIND, &job, request.request_id).await?;
+        Ok(Response::new(proto::FineTunePipelineResponse { job: Some(job) }))
     }
 
     async fn generate_faces(

@@ -3,18 +3,16 @@
 use std::time::Duration;
 
 use agespan_jobs::{Handler, Job, JobContext, JobFailure, Jobs, JobsError};
-use agespan_models::diffusion::DiffusionError;
-use agespan_service::status::chain;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::StreamExt;
 
-use super::{GENERATION_ENDED, payload, stopped, store};
-use crate::engine::{DrawError, Drawing, Drawn};
+use super::{GENERATION_ENDED, draw_failure, payload, pipeline_failure, stopped, store};
+use crate::engine::{Drawing, Drawn};
 use crate::images::Images;
 use crate::job::{GenerateJob, Shard};
 use crate::picture;
-use crate::pipelines::{Loaded, PipelineError, Pipelines};
+use crate::pipelines::{Loaded, Pipelines};
 
 /// Between two tries to watch a job while Redis is away.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -153,27 +151,4 @@ struct Place<'a> {
 
 fn is_given_up(job: &Job) -> bool {
     job.cancel_requested || job.state.is_terminal()
-}
-
-fn draw_failure(error: &DrawError) -> JobFailure {
-    let message = chain(error);
-    match error {
-        // Memory that is short now may not be short on another worker.
-        DrawError::Diffusion(DiffusionError::Torch(_)) | DrawError::Failed | DrawError::Ended => {
-            JobFailure::retryable("PIPELINE_FAILED", message)
-        }
-        _ => JobFailure::permanent("CANNOT_DRAW", message),
-    }
-}
-
-fn pipeline_failure(error: PipelineError) -> JobFailure {
-    let message = chain(&error);
-    match error {
-        PipelineError::NotFound(_) => JobFailure::permanent("PIPELINE_NOT_FOUND", message),
-        PipelineError::Load { source, .. } => match draw_failure(&source) {
-            failure if failure.retryable => JobFailure { message, ..failure },
-            _ => JobFailure::permanent("PIPELINE_BROKEN", message),
-        },
-        _ => JobFailure::retryable("STORE", message),
-    }
 }

@@ -9,6 +9,7 @@ use tch::{Device, Kind};
 
 use super::config::{ClipTextConfig, RawConfig, UnetConfig, VaeConfig};
 use super::fields::{Fields, parse_json};
+use super::lora::LORA_FILE;
 use super::mapped;
 use super::parameters::{Parameters, Variables};
 use super::{ClipText, DiffusionError, Pipeline, SchedulerConfig, Tokenizer, Unet, Vae};
@@ -74,7 +75,8 @@ impl Directory {
     }
 
     /// The files that make the pipeline, by their path in the directory; a directory of these alone
-    /// is the same pipeline. Other variants of the weights and a safety checker are not among them.
+    /// is the same pipeline. Additions that were learned and are in the
+    /// weights already are among them; other variants of the weights and a safety checker are not.
     pub fn files(&self) -> Result<Vec<PathBuf>, DiffusionError> {
         let mut files = vec!["model_index.json".into(), "scheduler/scheduler_config.json".into()];
         for part in [UNET, VAE, TEXT_ENCODER] {
@@ -90,6 +92,9 @@ impl Directory {
             }
             let names = weights.iter().filter_map(|file| file.strip_prefix(&self.path).ok());
             files.extend(names.map(Path::to_owned));
+        }
+        if self.path.join(LORA_FILE).is_file() {
+            files.push(LORA_FILE.into());
         }
         let words = self.tokenizer()?;
         files.extend(words.files().iter().map(|(name, _)| Path::new("tokenizer").join(name)));

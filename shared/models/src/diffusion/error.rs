@@ -63,6 +63,13 @@ pub enum DiffusionError {
         #[source]
         source: WeightsError,
     },
+    /// Parameters do not fit a network that they were made for.
+    #[error("the network cannot be made of these parameters")]
+    Network {
+        /// Why.
+        #[source]
+        source: WeightsError,
+    },
     /// The tokenizer's files are not what they should be.
     #[error("the tokenizer could not be built from {}: {reason}", path.display())]
     Tokenizer {

@@ -20,6 +20,7 @@ mod directory;
 mod error;
 mod fields;
 mod layers;
+mod lora;
 mod mapped;
 mod noise;
 mod parameters;
@@ -42,6 +43,7 @@ pub use config::{
 };
 pub use directory::Directory;
 pub use error::DiffusionError;
+pub use lora::{LORA_FILE, lora_factors, lora_sum};
 pub use noise::Noise;
 pub use parameters::{Parameters, Variables};
 pub use pipeline::{ImageStart, OnStep, Pipeline, Sampling, Step, Texts};

@@ -23,7 +23,7 @@ impl Noise {
     }
 
     /// A stream of its own for each name under a seed.
-    pub(crate) fn named(seed: u64, name: &str) -> Self {
+    pub fn named(seed: u64, name: &str) -> Self {
         // FNV-1a: a hash that never changes, unlike the standard library's.
         let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -48,7 +48,7 @@ impl Noise {
     }
 
     /// Numbers from 0 to below 1, of 24 bits each.
-    pub(crate) fn uniform(&mut self, shape: &[i64]) -> Tensor {
+    pub fn uniform(&mut self, shape: &[i64]) -> Tensor {
         let count = shape.iter().product::<i64>() as usize;
         let values: Vec<f32> =
             (0..count).map(|_| (self.0.next_u32() >> 8) as f32 / 16_777_216.0).collect();

@@ -1,0 +1,485 @@
+//! The run, from top to bottom.
+
+use std::time::Instant;
+
+use agespan_models::AdamW;
+use agespan_models::diffusion::{
+    ClipText, DiffusionError, Noise, Parameters, Pipeline, Unet, Variables,
+};
+use agespan_models::tch::{self, Device, Kind, TchError, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::Portrait;
+use super::average::{Named, copies, follow, swap};
+use super::checkpoint::{Checkpoint, CheckpointError, Position};
+use super::latents::Latents;
+use super::learned::{Learned, clip, norm};
+use super::loss::Denoising;
+use super::rate::rate;
+use super::scaling::LossScale;
+use super::spec::{FineTuneSpec, Precision};
+use super::texts::Texts;
+
+/// What a run tells of itself.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Faces were encoded by the autoencoder.
+    Encoded {
+        /// How many, of `faces`.
+        done: usize,
+        /// Faces and mirror images, in training and validation.
+        faces: usize,
+    },
+    /// A step was done.
+    Step {
+        /// Steps done, of `steps`.
+        step: u64,
+        /// Steps in all.
+        steps: u64,
+        /// The epoch, from 0.
+        epoch: u32,
+        /// Loss of the step.
+        loss: f64,
+        /// Length of its gradient before it was clipped.
+        gradient_norm: f64,
+        /// Learning rate of the step.
+        learning_rate: f64,
+        /// Speed of the step.
+        images_per_second: f64,
+    },
+    /// An epoch ended.
+    Epoch {
+        /// The epoch, from 0.
+        epoch: u32,
+        /// Its figures.
+        figures: &'a EpochFigures,
+        /// The pipeline as it would be if the run ended here.
+        pipeline: &'a Pipeline,
+    },
+    /// The run can be taken up again from these bytes.
+    Checkpoint(Vec<u8>),
+}
+
+/// Whether a run goes on after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It does.
+    GoOn,
+    /// It ends now.
+    Stop,
+}
+
+/// Figures of an epoch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EpochFigures {
+    /// Mean loss of its steps.
+    pub loss: f64,
+    /// The loss on validation faces, without weighting, always at the same noise; absent where
+    /// there are none.
+    pub validation_loss: Option<f64>,
+}
+
+/// What a run made.
+#[derive(Debug)]
+pub struct Fitted {
+    /// The pipeline with its new weights, in 32 bits.
+    pub pipeline: Pipeline,
+    /// The additions that were learned and are in those weights already, where it was they.
+    pub lora: Option<Variables>,
+    /// All epochs' figures.
+    pub history: Vec<EpochFigures>,
+}
+
+/// Why a run failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FineTuneError {
+    /// Too few faces for one step.
+    #[error("{faces} faces are too few; a step takes {step}")]
+    TooFew {
+        /// Faces.
+        faces: usize,
+        /// Faces of a step.
+        step: usize,
+    },
+    /// The loss or its gradient is no number any more.
+    #[error("step {step} has no finite loss and gradient; learn at a lower rate")]
+    Diverged {
+        /// The step.
+        step: u64,
+    },
+    /// It was told to stop.
+    #[error("the run was stopped")]
+    Stopped,
+    /// The pipeline cannot be used.
+    #[error("the pipeline cannot be fine-tuned")]
+    Pipeline(#[from] DiffusionError),
+    /// libtorch refused an operation.
+    #[error("libtorch could not make a step")]
+    Tensor(#[from] TchError),
+    /// The checkpoint cannot be used.
+    #[error("the checkpoint cannot be used")]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// Learns to draw the faces from their captions.
+///
+/// The pipeline's weights are in 32 bits. The same settings, pipeline and faces give the same weights
+/// on the same processor and number of threads, whether the run was interrupted or not.
+///
+/// # Errors
+/// A [`FineTuneError`]; the last checkpoint that was told stays good.
+pub fn finetune(
+    spec: &FineTuneSpec,
+    pipeline: Pipeline,
+    faces: &[Portrait],
+    validation: &[Portrait],
+    checkpoint: Option<&[u8]>,
+    observe: &mut dyn FnMut(Event) -> Next,
+) -> Result<Fitted, FineTuneError> {
+    let step_size = spec.step_size();
+    let steps_per_epoch = faces.len().checked_div(step_size).unwrap_or(0) as u64;
+    if steps_per_epoch == 0 {
+        return Err(FineTuneError::TooFew { faces: faces.len(), step: step_size });
+    }
+    let steps = steps_per_epoch * u64::from(spec.epochs);
+    let mut run = Run::begin(spec, pipeline, checkpoint)?;
+    let material = Material::prepare(spec, &run.pipeline, faces, validation, observe)?;
+
+    while run.position.step < steps {
+        let epoch = (run.position.step / steps_per_epoch) as u32;
+        let order = epoch_order(spec.seed, faces.len(), epoch)?;
+        for index in run.position.step % steps_per_epoch..steps_per_epoch {
+            let clock = Instant::now();
+            let first = index as usize * step_size;
+            let learning_rate = rate(spec, run.position.step, steps);
+            let made = run.step(&material, &order[first..first + step_size], learning_rate)?;
+            go_on(observe(Event::Step {
+                step: run.position.step,
+                steps,
+                epoch,
+                loss: made.loss,
+                gradient_norm: made.gradient_norm,
+                learning_rate,
+                images_per_second: step_size as f64 / clock.elapsed().as_secs_f64(),
+            }))?;
+            if run.position.step.is_multiple_of(u64::from(spec.checkpoint_steps.max(1)))
+                && index + 1 < steps_per_epoch
+            {
+                go_on(observe(Event::Checkpoint(run.checkpoint()?)))?;
+            }
+        }
+        run.end_epoch(&material, epoch, steps_per_epoch, observe)?;
+        go_on(observe(Event::Checkpoint(run.checkpoint()?)))?;
+    }
+    run.finish()
+}
+
+fn go_on(next: Next) -> Result<(), FineTuneError> {
+    match next {
+        Next::GoOn => Ok(()),
+        Next::Stop => Err(FineTuneError::Stopped),
+    }
+}
+
+/// The order in which an epoch sees the faces. What fills no step is left out; the next epoch leaves
+/// out others.
+fn epoch_order(seed: u64, faces: usize, epoch: u32) -> Result<Vec<usize>, TchError> {
+    let keys = Noise::named(seed, &format!("order of epoch {epoch}")).uniform(&[faces as i64]);
+    let keys = Vec::<f32>::try_from(keys)?;
+    let mut order: Vec<usize> = (0..faces).collect();
+    order.sort_by(|&left, &right| keys[left].total_cmp(&keys[right]));
+    Ok(order)
+}
+
+/// Faces and captions as the networks have them.
+struct Material {
+    latents: Latents,
+    texts: Texts,
+    validation: Option<(Latents, Texts, usize)>,
+}
+
+impl Material {
+    fn prepare(
+        spec: &FineTuneSpec,
+        pipeline: &Pipeline,
+        faces: &[Portrait],
+        validation: &[Portrait],
+        observe: &mut dyn FnMut(Event) -> Next,
+    ) -> Result<Self, FineTuneError> {
+        let views = faces.len() * (1 + usize::from(spec.mirrored));
+        let all = views + validation.len();
+        let mut encode = |portraits: &[Portrait], mirrored, before| {
+            let mut tell =
+                |done| observe(Event::Encoded { done: before + done, faces: all }) == Next::GoOn;
+            let side = pipeline.sampling().width;
+            Latents::encode(&pipeline.vae, portraits, side, mirrored, &mut tell)?
+                .ok_or(FineTuneError::Stopped)
+        };
+        let device = device(pipeline);
+        let words = |portraits: &[Portrait]| -> Result<Texts, FineTuneError> {
+            let texts = Texts::new(&pipeline.tokenizer, portraits, device)?;
+            if spec.text_encoder { Ok(texts) } else { Ok(texts.encoded(&pipeline.text_encoder)?) }
+        };
+        let latents = encode(faces, spec.mirrored, 0)?;
+        let validation = match validation.len() {
+            0 => None,
+            count => Some((encode(validation, false, views)?, words(validation)?, count)),
+        };
+        Ok(Self { latents, texts: words(faces)?, validation })
+    }
+}
+
+fn device(pipeline: &Pipeline) -> Device {
+    pipeline.unet.variables().values().next().map_or(Device::Cpu, Tensor::device)
+}
+
+/// Networks of rounded weights, where the run does not compute in 32 bits.
+struct Rounded {
+    unet: Unet,
+    text_encoder: ClipText,
+}
+
+struct Made {
+    loss: f64,
+    gradient_norm: f64,
+}
+
+struct Run {
+    /// Its weights are those that are learned.
+    pipeline: Pipeline,
+    rounded: Option<Rounded>,
+    learned: Learned,
+    optimiser: AdamW,
+    denoising: Denoising,
+    /// The average of the weights over the steps; empty when none is kept.
+    average: Named,
+    position: Position,
+}
+
+impl Run {
+    fn begin(
+        spec: &FineTuneSpec,
+        pipeline: Pipeline,
+        checkpoint: Option<&[u8]>,
+    ) -> Result<Self, FineTuneError> {
+        let rounded = match spec.precision {
+            Precision::Float32 => None,
+            other => Some(Rounded::of(&pipeline, other.kind())?),
+        };
+        let learned = learned(spec, &pipeline, rounded.as_ref());
+        let scale = match spec.precision {
+            Precision::Float16 => LossScale::dynamic(),
+            _ => LossScale::off(),
+        };
+        let position =
+            Position { spec: spec.clone(), step: 0, scale, loss: 0.0, history: Vec::new() };
+        let mut run = Self {
+            denoising: Denoising::of(&pipeline.scheduler, spec)?,
+            average: if spec.average > 0.0 { copies(learned.weights()) } else { Named::new() },
+            learned,
+            optimiser: AdamW::new(spec.weight_decay),
+            pipeline,
+            rounded,
+            position,
+        };
+        if let Some(bytes) = checkpoint {
+            run.restore(Checkpoint::from_bytes(bytes, spec)?)?;
+        }
+        Ok(run)
+    }
+
+    fn restore(&mut self, mut checkpoint: Checkpoint) -> Result<(), FineTuneError> {
+        let same = |left: &Named, right: &Named| {
+            let names = |list: &Named| list.iter().map(|(n, t)| (n.clone(), t.size())).collect();
+            let (left, right): (Vec<_>, Vec<_>) = (names(left), names(right));
+            left == right
+        };
+        if !same(&checkpoint.weights, self.learned.weights())
+            || !same(&checkpoint.average, &self.average)
+        {
+            return Err(CheckpointError::OtherSettings.into());
+        }
+        swap(self.learned.weights_mut(), &mut checkpoint.weights)?;
+        self.learned.spread()?;
+        self.optimiser.restore(checkpoint.optimiser);
+        self.average = checkpoint.average;
+        self.position = checkpoint.position;
+        Ok(())
+    }
+
+    fn checkpoint(&self) -> Result<Vec<u8>, FineTuneError> {
+        let checkpoint = Checkpoint {
+            position: self.position.clone(),
+            weights: shared(self.learned.weights()),
+            optimiser: self.optimiser.state(),
+            average: shared(&self.average),
+        };
+        Ok(checkpoint.to_bytes()?)
+    }
+
+    fn unet(&self) -> &Unet {
+        self.rounded.as_ref().map_or(&self.pipeline.unet, |rounded| &rounded.unet)
+    }
+
+    fn text_encoder(&self) -> &ClipText {
+        self.rounded.as_ref().map_or(&self.pipeline.text_encoder, |rounded| &rounded.text_encoder)
+    }
+
+    fn step(
+        &mut self,
+        material: &Material,
+        chosen: &[usize],
+        learning_rate: f64,
+    ) -> Result<Made, FineTuneError> {
+        let (step, accumulation) = (self.position.step, self.position.spec.accumulation);
+        let scale = self.position.scale.get();
+        let mut sum = 0.0;
+        for (part, chosen) in chosen.chunks(self.position.spec.batch_size).enumerate() {
+            let loss = self.loss(material, chosen, &format!("step {step}, part {part}"))?;
+            sum += loss.f_double_value(&[])?;
+            loss.f_mul_scalar(scale)?.backward();
+        }
+        let loss = sum / accumulation as f64;
+        let mut gradients = self.learned.take_gradients(scale * accumulation as f64)?;
+        let gradient_norm = norm(&gradients)?;
+        let may_shrink = self.position.scale.can_fall();
+        let finite = loss.is_finite() && gradient_norm.is_finite();
+        if self.position.scale.learn(finite) {
+            clip(&mut gradients, gradient_norm, self.position.spec.clip_norm)?;
+            self.learned.step(&mut self.optimiser, &gradients, learning_rate)?;
+        } else if !may_shrink {
+            return Err(FineTuneError::Diverged { step });
+        }
+        self.position.step += 1;
+        self.position.loss += if finite { loss } else { 0.0 };
+        if !self.average.is_empty() {
+            let (decay, step) = (self.position.spec.average, self.position.step);
+            follow(&mut self.average, self.learned.weights(), decay, step)?;
+        }
+        Ok(Made { loss, gradient_norm })
+    }
+
+    /// The loss on some faces; `name` is that of their noise.
+    fn loss(
+        &self,
+        material: &Material,
+        chosen: &[usize],
+        name: &str,
+    ) -> Result<Tensor, FineTuneError> {
+        let spec = &self.position.spec;
+        let mut noise = Noise::named(spec.seed, name);
+        let mut chances = |share: f64| -> Result<Vec<bool>, TchError> {
+            let drawn = Vec::<f32>::try_from(noise.uniform(&[chosen.len() as i64]))?;
+            Ok(drawn.into_iter().map(|drawn| f64::from(drawn) < share).collect())
+        };
+        let mirrored = chances(if spec.mirrored { 0.5 } else { 0.0 })?;
+        let dropped = chances(spec.prompt_dropout)?;
+        let latents = material.latents.draw(chosen, &mirrored, &mut noise)?;
+        let texts = material.texts.of(chosen, &dropped, self.text_encoder())?;
+        let times = self.denoising.draw_times(chosen.len(), &mut noise);
+        let errors = self.denoising.errors(self.unet(), &latents, &texts, &times, &mut noise)?;
+        let weights = self.denoising.weights(&times)?.f_to_device(errors.device())?;
+        Ok(errors.f_mul(&weights)?.f_mean(Kind::Float)?)
+    }
+
+    /// The unweighted loss on all validation faces, at times spread evenly and the same noise always.
+    fn validate(&self, material: &Material) -> Result<Option<f64>, FineTuneError> {
+        let Some((latents, texts, count)) = &material.validation else { return Ok(None) };
+        let spec = &self.position.spec;
+        let mut noise = Noise::named(spec.seed, "validation");
+        let all: Vec<usize> = (0..*count).collect();
+        let mut sum = 0.0;
+        for chosen in all.chunks(spec.batch_size) {
+            let none = vec![false; chosen.len()];
+            let latents = latents.draw(chosen, &none, &mut noise)?;
+            let times = self.denoising.spread_times(chosen, *count);
+            let errors = tch::no_grad(|| {
+                let texts = texts.of(chosen, &none, self.text_encoder())?;
+                self.denoising.errors(self.unet(), &latents, &texts, &times, &mut noise)
+            })?;
+            sum += errors.f_sum(Kind::Double)?.f_double_value(&[])?;
+        }
+        Ok(Some(sum / *count as f64))
+    }
+
+    /// Swaps the weights with their average, where there is one.
+    fn swap(&mut self) -> Result<(), TchError> {
+        if self.average.is_empty() {
+            return Ok(());
+        }
+        swap(self.learned.weights_mut(), &mut self.average)?;
+        self.learned.spread()
+    }
+
+    fn end_epoch(
+        &mut self,
+        material: &Material,
+        epoch: u32,
+        steps: u64,
+        observe: &mut dyn FnMut(Event) -> Next,
+    ) -> Result<(), FineTuneError> {
+        self.swap()?;
+        let loss = std::mem::take(&mut self.position.loss) / steps as f64;
+        let figures = EpochFigures { loss, validation_loss: self.validate(material)? };
+        let told = Event::Epoch { epoch, figures: &figures, pipeline: &self.pipeline };
+        let next = observe(told);
+        self.swap()?;
+        self.position.history.push(figures);
+        go_on(next)
+    }
+
+    fn finish(mut self) -> Result<Fitted, FineTuneError> {
+        self.swap()?;
+        self.learned.rest();
+        let lora = self.learned.lora().map(|factors| factors.into_iter().collect());
+        Ok(Fitted { pipeline: self.pipeline, lora, history: self.position.history })
+    }
+}
+
+impl Rounded {
+    fn of(pipeline: &Pipeline, kind: Kind) -> Result<Self, DiffusionError> {
+        let rounded = |variables: &Variables| {
+            let shared = variables.iter().map(|(name, w)| (name.clone(), w.shallow_clone()));
+            Parameters::stored(shared.collect(), kind, device(pipeline))
+        };
+        let (unet, text) = (&pipeline.unet, &pipeline.text_encoder);
+        let refused = |source| DiffusionError::Network { source };
+        Ok(Self {
+            unet: Unet::new(unet.config().clone(), &rounded(unet.variables())).map_err(refused)?,
+            text_encoder: ClipText::new(text.config().clone(), &rounded(text.variables()))
+                .map_err(refused)?,
+        })
+    }
+}
+
+/// What the settings say is to learn.
+fn learned(spec: &FineTuneSpec, pipeline: &Pipeline, rounded: Option<&Rounded>) -> Learned {
+    let (unet, text_encoder) = (&pipeline.unet, &pipeline.text_encoder);
+    let networks = rounded.map_or((unet, text_encoder), |r| (&r.unet, &r.text_encoder));
+    let tensors = |variables: &Variables| -> Vec<Tensor> {
+        variables.values().map(Tensor::shallow_clone).collect()
+    };
+    if let Some(lora) = spec.lora {
+        let (unet, computing) = (named("", unet.variables()), tensors(networks.0.variables()));
+        return Learned::low_rank(unet, computing, lora, spec.seed);
+    }
+    // In order of name, as a checkpoint gives them back.
+    let (mut kept, mut computing) = (Named::new(), Vec::new());
+    if spec.text_encoder {
+        kept.extend(named("text_encoder.", text_encoder.variables()));
+        computing.extend(tensors(networks.1.variables()));
+    }
+    kept.extend(named("unet.", unet.variables()));
+    computing.extend(tensors(networks.0.variables()));
+    Learned::new(kept, computing)
+}
+
+fn named(network: &str, variables: &Variables) -> Named {
+    let name = |(name, w): (&String, &Tensor)| (format!("{network}{name}"), w.shallow_clone());
+    variables.iter().map(name).collect()
+}
+
+fn shared(tensors: &Named) -> Named {
+    tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
+}
