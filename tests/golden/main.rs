@@ -8,6 +8,7 @@ mod conformal;
 mod diffusion_networks;
 mod diffusion_pipeline;
 mod diffusion_schedulers;
+mod diffusion_training;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;

@@ -20,8 +20,11 @@ impl Denoising {
         spec: &FineTuneSpec,
     ) -> Result<Self, DiffusionError> {
         let (schedule, prediction) = (scheduler.noise_schedule()?, scheduler.prediction()?);
-        let weight = |time| min_snr(schedule.signal_to_noise(time), prediction, spec.snr_gamma);
-        let weights = (0..schedule.timesteps()).map(|time| weight(time) as f32).collect();
+        let weight = |time| match spec.snr_gamma {
+            gamma if gamma > 0.0 => schedule.min_snr_weight(time, prediction, gamma) as f32,
+            _ => 1.0,
+        };
+        let weights = (0..schedule.timesteps()).map(weight).collect();
         Ok(Self { schedule, prediction, weights })
     }
 
@@ -67,42 +70,4 @@ impl Denoising {
 fn network(unet: &Unet) -> (Kind, Device) {
     let any = unet.variables().values().next();
     any.map_or((Kind::Float, Device::Cpu), |weight| (weight.kind(), weight.device()))
-}
-
-/// Min-SNR weighting for what the network predicts (Hang et al. 2023, arXiv 2303.09556, section 3.4
-/// and appendix): the weight of a sample's error is min(snr, gamma), and that of the noise's and the
-/// velocity's what makes it the same.
-fn min_snr(snr: f64, prediction: Prediction, gamma: f64) -> f64 {
-    if gamma <= 0.0 {
-        return 1.0;
-    }
-    let least = snr.min(gamma);
-    match prediction {
-        Prediction::Sample => least,
-        // At no signal the limit.
-        Prediction::Epsilon if snr == 0.0 => 1.0,
-        Prediction::Epsilon => least / snr,
-        Prediction::Velocity => least / (snr + 1.0),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn min_snr_weighs_the_same_error_of_a_sample_alike_whatever_is_predicted() {
-        for snr in [0.01, 1.0, 4.0, 30.0] {
-            let weight = |prediction| min_snr(snr, prediction, 5.0);
-            let sample = weight(Prediction::Sample);
-            assert_eq!(sample, snr.min(5.0));
-            // An error e of the sample is an error of the noise of e^2 snr, and of the velocity of
-            // e^2 (snr + 1).
-            assert!((weight(Prediction::Epsilon) * snr - sample).abs() < 1e-12);
-            assert!((weight(Prediction::Velocity) * (snr + 1.0) - sample).abs() < 1e-12);
-            assert_eq!(min_snr(snr, Prediction::Epsilon, 0.0), 1.0);
-        }
-        assert_eq!(min_snr(0.0, Prediction::Epsilon, 5.0), 1.0);
-        assert_eq!(min_snr(0.0, Prediction::Velocity, 5.0), 0.0);
-    }
 }

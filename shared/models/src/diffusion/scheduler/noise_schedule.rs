@@ -122,6 +122,24 @@ impl NoiseSchedule {
         self.alphas_cumprod[timestep] / (1.0 - self.alphas_cumprod[timestep])
     }
 
+    /// The weight of a timestep's square error in min-SNR weighting (Hang et al. 2023, arXiv
+    /// 2303.09556, section 3.4): min(snr, gamma) for the error of the sample, and for that of the
+    /// noise and of the velocity what makes it the same.
+    ///
+    /// # Panics
+    /// When there is no such timestep.
+    pub fn min_snr_weight(&self, timestep: usize, prediction: Prediction, gamma: f64) -> f64 {
+        let snr = self.signal_to_noise(timestep);
+        let least = snr.min(gamma);
+        match prediction {
+            Prediction::Sample => least,
+            // The limit where there is no signal.
+            Prediction::Epsilon if snr == 0.0 => 1.0,
+            Prediction::Epsilon => least / snr,
+            Prediction::Velocity => least / (snr + 1.0),
+        }
+    }
+
     /// Samples `[n, …]` with as much noise as the timesteps `[n]` have.
     pub fn add_noise(
         &self,
