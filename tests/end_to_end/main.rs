@@ -7,6 +7,7 @@ mod bad_input;
 mod calibrator_away;
 mod collector;
 mod data_sets;
+mod finetuning;
 mod generator;
 mod killed;
 mod own_predictor;
