@@ -6,20 +6,25 @@
 //! * [`wording`]: attributes as the words of training.
 //! * [`job`]: what a generation job is told, and how it is cut into shards.
 //! * [`worker`]: deals shards out, and draws them.
+//! * [`draws`]: an image drawn again until it shows exactly one face.
 //! * [`engine`]: the thread that owns a pipeline.
+//! * [`faces`]: how many faces an image shows.
 //! * [`noise`]: the noise that a caller brings.
 //! * `picture`: pixels as a PNG file that says how it was made.
-//! * [`images`]: drawn images in the artifact store.
+//! * [`images`]: drawn images in the artifact store; [`tally`] sums them up.
 //!
 //! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory.
 
 mod config;
+pub mod draws;
 pub mod engine;
+pub mod faces;
 pub mod images;
 pub mod job;
 pub mod noise;
 mod picture;
 pub mod pipelines;
+pub mod tally;
 #[cfg(test)]
 mod tiny_pipeline;
 pub mod transport;
@@ -37,18 +42,25 @@ pub use config::Config;
 const FOLLOWED: usize = 32;
 
 /// The service on this platform, and its workers where this process has the role.
-pub fn assemble(platform: &Platform, config: Config) -> Component {
+pub fn assemble(platform: &Platform, config: &Config) -> Component {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
     let images = images::Images::new(platform.storage.clone());
     let jobs = platform.jobs.clone();
-    let component = transport::component(registry.clone(), images.clone(), jobs.clone());
+    let detector = faces::Detector::in_folder(&config.first_weights);
+    let transport = transport::Transport {
+        registry: registry.clone(),
+        images: images.clone(),
+        jobs: jobs.clone(),
+        detector: detector.clone(),
+    };
+    let component = transport::component(transport);
     if !platform.role.works() {
         return component;
     }
     let folder = platform.data_dir.join("pipelines");
-    let pipelines = pipelines::Pipelines::new(registry, folder);
-    let dealer = worker::Dealer { jobs: jobs.clone() };
+    let pipelines = pipelines::Pipelines::new(registry, folder, detector);
+    let dealer = worker::Dealer { jobs: jobs.clone(), images: images.clone() };
     let painter = worker::Painter { jobs: jobs.clone(), pipelines, images };
     let works: [(&str, Arc<dyn Handler>, usize); 2] =
         [(job::GENERATE_KIND, Arc::new(dealer), FOLLOWED), (job::DRAW_KIND, Arc::new(painter), 1)];

@@ -2,6 +2,7 @@
 
 mod asked;
 mod convert;
+mod fitting;
 mod follow;
 
 use std::io;
@@ -17,19 +18,22 @@ use agespan_service::{Component, status, transport};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use crate::draws::FaceCheck;
+use crate::faces::Detector;
 use crate::images::Images;
 use crate::job::GENERATE_KIND;
 use crate::pipelines::{Record, Registry};
 
-struct Transport {
-    registry: Registry,
-    images: Images,
-    jobs: Jobs,
+/// What the RPCs are answered from.
+pub(crate) struct Transport {
+    pub(crate) registry: Registry,
+    pub(crate) images: Images,
+    pub(crate) jobs: Jobs,
+    pub(crate) detector: Detector,
 }
 
 /// The service as a component.
-pub(crate) fn component(registry: Registry, images: Images, jobs: Jobs) -> Component {
-    let transport = Transport { registry, images, jobs };
+pub(crate) fn component(transport: Transport) -> Component {
     Component::new(SERVICE_NAME, |routes| {
         routes.add_service(GeneratorServiceServer::new(transport));
     })
@@ -59,11 +63,19 @@ impl GeneratorService for Transport {
         request: Request<proto::GenerateFacesRequest>,
     ) -> Result<Response<proto::GenerateFacesResponse>, Status> {
         let request = request.into_inner();
+        // First, for these are the caller's own, whatever pipelines there are.
+        let asked = asked::read(&request, self.detector.is_there().await)?;
         let record = match request.pipeline.as_str() {
             "" => self.registry.newest().await.map_err(convert::pipeline_error)?,
             name => self.record("pipeline", name).await?,
         };
-        let mut job = asked::job(&request, &record)?;
+        let mut job = fitting::job(&request, asked, &record)?;
+        if job.face_check == FaceCheck::NoDetector {
+            tracing::warn!(
+                "there is no face detector: a job's images are not held to show exactly one face; \
+                 run `make setup`, or name its folder with --first-weights"
+            );
+        }
         if !request.noise.is_empty() {
             let kept = self.images.keep_noise(request.noise).await;
             job.noise = Some(kept.map_err(status::from_storage)?);
