@@ -15,11 +15,11 @@ use tonic_types::StatusExt;
 
 use crate::tiny_pipeline;
 
-const PROGRAM: &str = "agespan-diffusion-generator";
-const WORKER: [&str; 4] = ["--role", "worker", "--model-threads", "1"];
+pub(crate) const PROGRAM: &str = "agespan-diffusion-generator";
+pub(crate) const WORKER: [&str; 4] = ["--role", "worker", "--model-threads", "1"];
 
 /// A server that draws nothing itself, with a pipeline.
-async fn server(sandbox: &Sandbox) -> (Process, proto::Pipeline) {
+pub(crate) async fn server(sandbox: &Sandbox) -> (Process, proto::Pipeline) {
     let server = sandbox.start(PROGRAM, &["--role", "server"]).await;
     let pipeline = add(&server, save(sandbox, "tiny", 1)).await.unwrap();
     (server, pipeline)
@@ -29,29 +29,34 @@ fn save(sandbox: &Sandbox, name: &str, seed: u64) -> PathBuf {
     tiny_pipeline::save(&sandbox.path(""), name, seed)
 }
 
-async fn add(server: &Process, path: PathBuf) -> Result<proto::Pipeline, Status> {
+pub(crate) async fn add(server: &Process, path: PathBuf) -> Result<proto::Pipeline, Status> {
     let request = proto::AddPipelineRequest { source: path.to_str().unwrap().into() };
     let answer = server.client.generator().add_pipeline(request).await?;
     Ok(answer.into_inner().pipeline.unwrap())
 }
 
-fn asked(count: u32, steps: u32) -> proto::GenerateFacesRequest {
+pub(crate) fn asked(count: u32, steps: u32) -> proto::GenerateFacesRequest {
     proto::GenerateFacesRequest {
         subject: Some(Subject::Prompt("a face".into())),
         count,
         steps,
         seed: 100,
+        // The pipeline draws no faces: every image would be drawn again.
+        face_check: proto::FaceCheck::Off.into(),
         ..Default::default()
     }
 }
 
-async fn generate(server: &Process, request: proto::GenerateFacesRequest) -> Result<Job, Status> {
+pub(crate) async fn generate(
+    server: &Process,
+    request: proto::GenerateFacesRequest,
+) -> Result<Job, Status> {
     let answer = server.client.generator().generate_faces(request).await?;
     Ok(answer.into_inner().job.unwrap())
 }
 
 /// The images from an index on, and how the stream ended.
-async fn stream(
+pub(crate) async fn stream(
     server: &Process,
     job: &str,
     start_index: u32,
@@ -271,6 +276,11 @@ async fn what_can_never_be_drawn_is_refused_at_once() {
         (with(&|r| r.eta = 1.5), "eta"),
         (with(&|r| (r.eta, r.scheduler) = (0.5, proto::Scheduler::Euler.into())), "eta"),
         (with(&|r| r.scheduler = 77), "scheduler"),
+        (with(&|r| r.face_check = 9), "face_check"),
+        (with(&|r| (r.max_draws, r.face_check) = (11, 1)), "max_draws"),
+        (with(&|r| r.max_draws = 2), "max_draws"),
+        // The request's own values are looked at before the pipeline that it names.
+        (with(&|r| (r.pipeline, r.steps) = ("pipelines/none".into(), 1001)), "steps"),
         (with(&|r| r.noise = Bytes::from_static(b"no tensors")), "noise"),
         (with(&|r| (r.trace, r.count) = (true, 2)), "trace"),
         (with(&|r| r.pipeline = "tiny".into()), "pipeline"),
@@ -291,7 +301,7 @@ async fn what_can_never_be_drawn_is_refused_at_once() {
     assert_eq!(blamed(&end.unwrap()), "start_index");
 }
 
-fn pixels(file: PathBuf) -> image::RgbImage {
+pub(crate) fn pixels(file: PathBuf) -> image::RgbImage {
     image::open(file).unwrap().into_rgb8()
 }
 
@@ -310,6 +320,8 @@ async fn the_command_line_draws_from_a_directory_without_a_server() {
     assert_eq!((&lines[1]["index"], &lines[1]["seed"]), (&1.into(), &8.into()));
     assert_eq!(lines[0]["file"], "drawn/000000.png");
     assert_eq!((&lines[0]["age"], &lines[0]["gender"]), (&70.into(), &"male".into()));
+    assert_eq!((&lines[0]["draws"], &lines[0]["faces"]), (&3.into(), &0.into()));
+    assert!(lines[0]["warnings"][0].as_str().unwrap().contains("none of 3 draws"), "{}", said.out);
     assert_ne!(pixels(sandbox.path("drawn/000000.png")), pixels(sandbox.path("drawn/000001.png")));
 
     // One implementation's trace is another's noise, and the newest pipeline the default.
@@ -317,7 +329,7 @@ async fn the_command_line_draws_from_a_directory_without_a_server() {
     let traced = ["--seed", "3", "--trace", "trace.safetensors", "--out", "traced"];
     let said = sandbox.alone(&[&prompt[..], &traced].concat()).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    assert!(said.out.starts_with("1 image in traced"), "{}", said.out);
+    assert!(said.out.contains("1 image, 0 with exactly one face, in traced"), "{}", said.out);
     let begun = ["--seed", "99", "--latents", "trace.safetensors", "--out", "begun"];
     let said = sandbox.alone(&[&prompt[..], &begun].concat()).await;
     assert_eq!(said.code, 0, "{}", said.err);
@@ -329,6 +341,7 @@ async fn the_command_line_draws_from_a_directory_without_a_server() {
         (vec!["--steps", "0"], "1 to 1000"),
         (vec!["--pipeline", "./nowhere"], "nowhere"),
         (vec!["--latents", "nowhere"], "nowhere"),
+        (vec!["--latents", "trace.safetensors", "--max-draws", "2"], "--max-draws"),
     ] {
         let prompt = ["generate", "--prompt", "a", "--out", "wrong"];
         let said = sandbox.alone(&[&prompt[..], &wrong].concat()).await;
@@ -355,6 +368,11 @@ async fn the_command_line_lists_pipelines_and_draws_on_a_server() {
     let said = sandbox.agespan(&server, &draw).await;
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(pixels(sandbox.path("drawn/000000.png")).dimensions(), (16, 16));
+    assert!(said.out.contains("3 │ 0"), "{}", said.out);
+    let unchecked = [&draw[..], &["--no-face-check"]].concat();
+    let said = sandbox.agespan(&server, &unchecked).await;
+    assert!(said.code == 0 && said.out.contains("not counted"), "{} {}", said.out, said.err);
+    assert!(said.out.contains("1 image in drawn"), "{}", said.out);
     let said = sandbox.agespan(&server, &["pipeline", "show", "none"]).await;
     assert!(said.code == 1 && said.err.contains("NOT_FOUND"), "{}", said.err);
 }

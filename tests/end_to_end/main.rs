@@ -5,6 +5,7 @@
 mod age_check;
 mod bad_input;
 mod calibrator_away;
+mod checked_faces;
 mod collector;
 mod data_sets;
 mod finetuning;

@@ -7,6 +7,7 @@ mod clip_tokenizer;
 mod conformal;
 mod diffusion_networks;
 mod diffusion_pipeline;
+mod diffusion_safety;
 mod diffusion_schedulers;
 mod diffusion_training;
 mod mobilenet_v1;

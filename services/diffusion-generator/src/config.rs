@@ -1,17 +1,24 @@
 //! Settings of this service alone.
 
+use std::path::PathBuf;
+
+use agespan_service::fetched_weights;
 use clap::Args;
 
 /// Settings of the generator.
-#[derive(Args, Clone, Copy, Debug, Default)]
+#[derive(Args, Clone, Debug)]
 pub struct Config {
     /// Threads of one denoising step; 0 for all cores.
     #[arg(long, env = "AGESPAN_MODEL_THREADS", default_value_t = 0)]
     pub model_threads: usize,
+    /// Folder of the face detector's weights; `make setup` fills it. Without them the faces that
+    /// images show are not counted.
+    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS", default_value_os_t = fetched_weights())]
+    pub first_weights: PathBuf,
 }
 
 impl Config {
-    pub(crate) fn threads(self) -> usize {
+    pub(crate) fn threads(&self) -> usize {
         match self.model_threads {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             threads => threads,

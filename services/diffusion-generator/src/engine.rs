@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use agespan_imaging::RgbImage;
 use agespan_models::diffusion::{
     DiffusionError, Directory, ImageStart, Noise, Pipeline, Sampling, Texts,
 };
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::faces::{Detector, FaceCountError, FaceCounter};
 use crate::noise;
 
 /// What there is to know of a pipeline to ask it.
@@ -32,7 +34,7 @@ pub struct Shape {
     pub latent_channels: u32,
     /// The fields of its scheduler's configuration.
     pub scheduler: Map<String, Value>,
-    /// Whether it comes with a safety checker, which is not run.
+    /// Whether it comes with a safety checker.
     pub has_safety_checker: bool,
 }
 
@@ -58,6 +60,8 @@ pub struct Drawing {
     pub noise: Option<Bytes>,
     /// Whether every step's latents are kept.
     pub trace: bool,
+    /// Whether the faces that it shows are counted.
+    pub count_faces: bool,
 }
 
 /// An image that was drawn.
@@ -73,8 +77,23 @@ pub struct Drawn {
     pub dropped: usize,
     /// And of the negative prompt.
     pub negative_dropped: usize,
-    /// A safetensors file of the noise, every step's latents and the timesteps.
+    /// What the pipeline's safety checker said; none where it has none.
+    pub safety: Option<Safety>,
+    /// How many faces it shows, where they were to be counted.
+    pub faces: Option<u32>,
+    /// A safetensors file of the noise, every step's latents and the timesteps, where asked for;
+    /// none of an image that is flagged.
     pub trace: Option<Vec<u8>>,
+}
+
+/// What a safety checker says of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Safety {
+    /// It was looked at and not flagged.
+    Passed,
+    /// It shows what it should not, and is black instead.
+    Flagged,
 }
 
 impl Drawn {
@@ -86,7 +105,12 @@ impl Drawn {
                 format!("the {what} is too long: its last {dropped} {tokens} were left out")
             })
         };
-        let all = [cut("prompt", self.dropped), cut("negative prompt", self.negative_dropped)];
+        let flagged = (self.safety == Some(Safety::Flagged)).then(|| {
+            "the safety checker flagged the image, so that it is black; try another prompt or seed"
+                .to_owned()
+        });
+        let (prompt, negative) = (self.dropped, self.negative_dropped);
+        let all = [cut("prompt", prompt), cut("negative prompt", negative), flagged];
         all.into_iter().flatten().collect()
     }
 }
@@ -104,6 +128,9 @@ pub enum DrawError {
     /// The noise does not fit the image.
     #[error(transparent)]
     Noise(#[from] noise::NoiseError),
+    /// The faces that it shows cannot be counted.
+    #[error(transparent)]
+    Faces(#[from] FaceCountError),
     /// libtorch gave up in a way that it does not report.
     #[error("the pipeline failed on this image")]
     Failed,
@@ -169,11 +196,11 @@ pub fn inspect(path: &Path) -> Result<(Shape, Vec<PathBuf>), DiffusionError> {
 }
 
 impl Engine {
-    /// Loads a pipeline on a thread of its own.
+    /// Loads a pipeline on a thread of its own. The detector is loaded when it is needed.
     ///
     /// # Errors
-    /// When it cannot be loaded.
-    pub async fn start(path: PathBuf, queue: usize) -> Result<Self, DrawError> {
+    /// When the pipeline cannot be loaded.
+    pub async fn start(path: PathBuf, detector: Detector, queue: usize) -> Result<Self, DrawError> {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let (opened, open) = oneshot::channel();
         thread::spawn(move || {
@@ -181,7 +208,8 @@ impl Engine {
             match Pipeline::open(&path, kind, device) {
                 Ok(pipeline) => {
                     let _ = opened.send(Ok(()));
-                    Model { pipeline, texts: None }.run(receiver);
+                    let faces = FaceCounter::new(detector);
+                    Model { pipeline, texts: None, faces }.run(receiver);
                 }
                 Err(error) => drop(opened.send(Err(error))),
             }
@@ -212,6 +240,7 @@ struct Model {
     pipeline: Pipeline,
     /// The last prompts and what they were encoded to: a job's images have the same.
     texts: Option<((String, String), Texts)>,
+    faces: FaceCounter,
 }
 
 impl Model {
@@ -241,8 +270,13 @@ impl Model {
     ) -> Result<Option<Drawn>, DrawError> {
         let shape = self.pipeline.latents_shape(&drawing.sampling)?;
         let noise = drawing.noise.as_deref().map(|file| read_noise(file, shape)).transpose()?;
+        if drawing.count_faces {
+            // Before the image is drawn in vain.
+            self.faces.ready()?;
+        }
         self.encode(drawing)?;
         let Some((_, texts)) = &self.texts else { return Err(DrawError::Failed) };
+        let (dropped, negative_dropped) = (texts.dropped, texts.negative_dropped);
         let start = ImageStart { seed: drawing.seed, noise: noise.as_ref() };
         let (mut latents, mut times) = (Vec::new(), Vec::new());
         let image = self.pipeline.generate(texts, &drawing.sampling, start, &mut |step| {
@@ -253,24 +287,42 @@ impl Model {
             on_step(step.index as u64 + 1)
         })?;
         let Some(image) = image else { return Ok(None) };
-        let trace = match drawing.trace {
-            false => None,
-            true => {
-                let first = noise.unwrap_or_else(|| Noise::new(drawing.seed).normal(&shape));
-                let latents = Tensor::f_cat(&latents, 0)?;
-                let times = Tensor::from_slice(&times);
-                let all = [(noise::NAME, first), ("latents", latents), ("timesteps", times)];
-                Some(weights::write(&all.map(|(name, tensor)| (name.to_owned(), tensor)))?)
-            }
+        let (width, height) = (drawing.sampling.width as u32, drawing.sampling.height as u32);
+        let image = RgbImage::from_raw(width, height, pixels(&image)?).ok_or(DrawError::Failed)?;
+        let (image, safety) = self.check(image)?;
+        let flagged = safety == Some(Safety::Flagged);
+        let faces = match (drawing.count_faces, flagged) {
+            (false, _) => None,
+            (true, true) => Some(0),
+            (true, false) => Some(self.faces.count(&image)?),
+        };
+        // The last latents of a flagged image are that image.
+        let trace = if drawing.trace && !flagged {
+            let first = noise.unwrap_or_else(|| Noise::new(drawing.seed).normal(&shape));
+            Some(write_trace(first, &latents, &times)?)
+        } else {
+            None
         };
         Ok(Some(Drawn {
-            width: drawing.sampling.width as u32,
-            height: drawing.sampling.height as u32,
-            pixels: pixels(&image)?,
-            dropped: texts.dropped,
-            negative_dropped: texts.negative_dropped,
+            width,
+            height,
+            pixels: image.into_raw(),
+            dropped,
+            negative_dropped,
+            safety,
+            faces,
             trace,
         }))
+    }
+
+    /// The image, or a black one where the pipeline's checker flags it.
+    fn check(&self, image: RgbImage) -> Result<(RgbImage, Option<Safety>), DrawError> {
+        let Some(checker) = &self.pipeline.safety_checker else { return Ok((image, None)) };
+        if checker.check(&image)?.flagged {
+            let black = RgbImage::new(image.width(), image.height());
+            return Ok((black, Some(Safety::Flagged)));
+        }
+        Ok((image, Some(Safety::Passed)))
     }
 
     fn encode(&mut self, drawing: &Drawing) -> Result<(), DrawError> {
@@ -281,6 +333,12 @@ impl Model {
         }
         Ok(())
     }
+}
+
+fn write_trace(noise: Tensor, latents: &[Tensor], times: &[f32]) -> Result<Vec<u8>, DrawError> {
+    let (latents, times) = (Tensor::f_cat(latents, 0)?, Tensor::from_slice(times));
+    let all = [(noise::NAME, noise), ("latents", latents), ("timesteps", times)];
+    Ok(weights::write(&all.map(|(name, tensor)| (name.to_owned(), tensor)))?)
 }
 
 fn read_noise(file: &[u8], shape: [i64; 3]) -> Result<Tensor, DrawError> {

@@ -8,6 +8,8 @@ use agespan_storage::{Artifact, Storage, StorageError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::Safety;
+
 const IMAGES: &str = "generated/images";
 const TRACES: &str = "generated/traces";
 const NOISE: &str = "generated/noise";
@@ -17,12 +19,37 @@ const NOISE: &str = "generated/noise";
 pub struct Image {
     /// Its file.
     pub artifact: Artifact,
+    /// What is known of it.
+    #[serde(flatten)]
+    pub facts: Facts,
+    /// Every step's latents, where they were asked for.
+    pub trace: Option<Artifact>,
+}
+
+/// What is known of an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
     /// What it was drawn from.
     pub seed: u64,
     /// What the caller may not expect.
     pub warnings: Vec<String>,
-    /// Every step's latents, where they were asked for.
-    pub trace: Option<Artifact>,
+    // Images of before faces were counted were drawn once.
+    /// How many draws were made.
+    #[serde(default = "once")]
+    pub draws: u32,
+    /// Which of them it is, from 1.
+    #[serde(default = "once")]
+    pub draw: u32,
+    /// How many faces it shows; none when they were not counted.
+    #[serde(default)]
+    pub faces: Option<u32>,
+    /// What the safety checker said; none where the pipeline has none.
+    #[serde(default)]
+    pub safety: Option<Safety>,
+}
+
+fn once() -> u32 {
+    1
 }
 
 /// The images of all jobs.
@@ -58,7 +85,7 @@ impl Images {
         job: &str,
         index: u32,
         (file, trace): (Vec<u8>, Option<Vec<u8>>),
-        (seed, warnings): (u64, Vec<String>),
+        facts: Facts,
     ) -> Result<(), StorageError> {
         let artifact = self.storage.put_artifact(IMAGES, "png", file.into()).await?;
         let trace = match trace {
@@ -67,7 +94,7 @@ impl Images {
             }
             None => None,
         };
-        let image = Image { artifact, seed, warnings, trace };
+        let image = Image { artifact, facts, trace };
         match self.storage.create_json(&path(job, index), &image).await {
             Ok(()) | Err(StorageError::AlreadyExists { .. }) => Ok(()),
             Err(error) => Err(error),

@@ -4,6 +4,7 @@ use agespan_models::diffusion::{Sampling, SchedulerKind};
 use agespan_storage::Artifact;
 use serde::{Deserialize, Serialize};
 
+use crate::draws::FaceCheck;
 use crate::training::FineTuneSpec;
 use crate::wording::Attributes;
 
@@ -61,10 +62,13 @@ pub struct GenerateJob {
     pub trace: bool,
     /// Steps that the scheduler makes of those asked for: the unit of progress.
     pub steps_made: u64,
+    /// Whether the faces in its images are counted.
+    #[serde(default)]
+    pub face_check: FaceCheck,
 }
 
 impl GenerateJob {
-    /// The seed of an image: it hangs on nothing but the job's and the index.
+    /// The seed of an image's first draw: it hangs on nothing but the job's and the index.
     pub fn seed_of(&self, index: u32) -> u64 {
         self.seed.wrapping_add(u64::from(index))
     }

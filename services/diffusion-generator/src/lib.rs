@@ -6,22 +6,27 @@
 //! * [`wording`]: attributes as the words of training.
 //! * [`job`]: what a generation job is told, and how it is cut into shards.
 //! * [`worker`]: deals shards out, and draws them; fine-tunes.
+//! * [`draws`]: an image drawn again until it shows exactly one face.
 //! * [`engine`]: the thread that owns a pipeline.
+//! * [`faces`]: how many faces an image shows.
 //! * [`noise`]: the noise that a caller brings.
 //! * `picture`: pixels as a PNG file that says how it was made.
-//! * [`images`]: drawn images in the artifact store.
+//! * [`images`]: drawn images in the artifact store; [`tally`] sums them up.
 //!
 //! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory. New ones
 //! come out of [`training`]; [`small`] begins one from nothing.
 
 mod config;
+pub mod draws;
 pub mod engine;
+pub mod faces;
 pub mod images;
 pub mod job;
 pub mod noise;
 mod picture;
 pub mod pipelines;
 pub mod small;
+pub mod tally;
 #[cfg(test)]
 mod tiny_pipeline;
 pub mod training;
@@ -43,18 +48,25 @@ const FOLLOWED: usize = 32;
 ///
 /// # Errors
 /// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform, config: Config) -> Result<Component, AnyError> {
+pub fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
     let images = images::Images::new(platform.storage.clone());
     let jobs = platform.jobs.clone();
-    let component = transport::component(registry.clone(), images.clone(), jobs.clone());
+    let detector = faces::Detector::in_folder(&config.first_weights);
+    let transport = transport::Transport {
+        registry: registry.clone(),
+        images: images.clone(),
+        jobs: jobs.clone(),
+        detector: detector.clone(),
+    };
+    let component = transport::component(transport);
     if !platform.role.works() {
         return Ok(component);
     }
     let folder = platform.data_dir.join("pipelines");
-    let pipelines = pipelines::Pipelines::new(registry.clone(), folder);
-    let dealer = worker::Dealer { jobs: jobs.clone() };
+    let pipelines = pipelines::Pipelines::new(registry.clone(), folder, detector);
+    let dealer = worker::Dealer { jobs: jobs.clone(), images: images.clone() };
     let tuner = worker::Tuner {
         peers: transport::Peers::new(&platform.dataset_url)?,
         registry,

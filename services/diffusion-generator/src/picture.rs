@@ -5,7 +5,9 @@
 
 use png::{BitDepth, ColorType, Encoder, EncodingError};
 
-use crate::engine::Drawn;
+use crate::draws::Kept;
+use crate::engine::Safety;
+use crate::images::Facts;
 use crate::job::GenerateJob;
 use crate::pipelines::Record;
 
@@ -24,21 +26,21 @@ const XMP: &str = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
 /// # Errors
 /// When it has no pixels, or a text has a sign that PNG cannot hold.
 pub(crate) fn encode(
-    drawn: &Drawn,
+    kept: &Kept,
+    facts: &Facts,
     job: &GenerateJob,
-    seed: u64,
     pipeline: &Record,
 ) -> Result<Vec<u8>, EncodingError> {
     let mut bytes = Vec::new();
+    let drawn = &kept.drawn;
     let mut encoder = Encoder::new(&mut bytes, drawn.width, drawn.height);
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
-    for (keyword, text) in texts(job, seed, pipeline) {
+    for (keyword, text) in texts(facts, job, pipeline) {
         encoder.add_itxt_chunk(keyword.to_owned(), text)?;
     }
-    let warnings = drawn.warnings();
-    if !warnings.is_empty() {
-        encoder.add_itxt_chunk("Warning".to_owned(), warnings.join("; "))?;
+    if !facts.warnings.is_empty() {
+        encoder.add_itxt_chunk("Warning".to_owned(), facts.warnings.join("; "))?;
     }
     let mut writer = encoder.write_header()?;
     writer.write_image_data(&drawn.pixels)?;
@@ -46,13 +48,13 @@ pub(crate) fn encode(
     Ok(bytes)
 }
 
-fn texts(job: &GenerateJob, seed: u64, pipeline: &Record) -> Vec<(&'static str, String)> {
+fn texts(facts: &Facts, job: &GenerateJob, pipeline: &Record) -> Vec<(&'static str, String)> {
     let mut texts = vec![
         ("Synthetic", "true".to_owned()),
         ("Software", format!("agespan {}", env!("CARGO_PKG_VERSION"))),
         ("Prompt", job.prompt.clone()),
         ("Negative prompt", job.negative_prompt.clone()),
-        ("Seed", seed.to_string()),
+        ("Seed", facts.seed.to_string()),
         ("Steps", job.steps.to_string()),
         ("Scheduler", job.scheduler.clone()),
         ("Guidance scale", job.guidance_scale.to_string()),
@@ -61,6 +63,17 @@ fn texts(job: &GenerateJob, seed: u64, pipeline: &Record) -> Vec<(&'static str, 
     ];
     if job.eta > 0.0 {
         texts.push(("Eta", job.eta.to_string()));
+    }
+    if let Some(faces) = facts.faces {
+        texts.push(("Faces", faces.to_string()));
+        texts.push(("Draw", format!("{} of {} made", facts.draw, facts.draws)));
+    }
+    if let Some(safety) = facts.safety {
+        let said = match safety {
+            Safety::Passed => "passed",
+            Safety::Flagged => "flagged, and black instead",
+        };
+        texts.push(("Safety checker", said.to_owned()));
     }
     if let Some(noise) = &job.noise {
         texts.push(("Noise SHA-256", noise.hash.to_string()));

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use agespan_models::diffusion::{
-    ClipText, ClipTextConfig, Parameters, Pipeline, SchedulerConfig, Tokenizer, Unet, UnetConfig,
-    Vae, VaeConfig,
+    ClipImageConfig, ClipText, ClipTextConfig, Parameters, Pipeline, SafetyChecker, SafetyConfig,
+    SchedulerConfig, Tokenizer, Unet, UnetConfig, Vae, VaeConfig,
 };
-use agespan_models::tch::Device;
+use agespan_models::tch::{Device, Kind, Tensor};
 use serde_json::{Map, Value, json};
 
 fn fields(value: &Value) -> Map<String, Value> {
@@ -32,6 +32,42 @@ fn words(folder: &Path) -> PathBuf {
 
 /// Saves the pipeline of a seed as `{folder}/{name}` and gives that path.
 pub(crate) fn save(folder: &Path, name: &str, seed: u64) -> PathBuf {
+    save_as(folder, name, &pipeline(folder, seed))
+}
+
+/// The same with a safety checker that flags every image, or none.
+pub(crate) fn save_with_checker(folder: &Path, name: &str, seed: u64, flags: bool) -> PathBuf {
+    let config = fields(&json!({
+        "projection_dim": 8,
+        "vision_config": {
+            "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 1,
+            "num_attention_heads": 2, "image_size": 16, "patch_size": 8,
+        },
+    }));
+    let image = fields(&json!({"size": 16, "crop_size": 16}));
+    // No cosine is beyond these.
+    let threshold = if flags { -2.0 } else { 2.0 };
+    let start = Parameters::made(move |name, shape| {
+        let value = if name.ends_with("_weights") { threshold } else { 0.1 };
+        Tensor::full(shape, value, (Kind::Float, Device::Cpu))
+    });
+    let checker = SafetyChecker::new(
+        SafetyConfig::new(config).unwrap(),
+        ClipImageConfig::new(image).unwrap(),
+        &start,
+    );
+    let mut pipeline = pipeline(folder, seed);
+    pipeline.safety_checker = Some(checker.unwrap());
+    save_as(folder, name, &pipeline)
+}
+
+fn save_as(folder: &Path, name: &str, pipeline: &Pipeline) -> PathBuf {
+    let path = folder.join(name);
+    pipeline.save(&path).unwrap();
+    path
+}
+
+fn pipeline(folder: &Path, seed: u64) -> Pipeline {
     let text = fields(&json!({
         "vocab_size": 80, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1,
         "num_attention_heads": 2, "max_position_embeddings": 12, "eos_token_id": 73,
@@ -49,15 +85,12 @@ pub(crate) fn save(folder: &Path, name: &str, seed: u64) -> PathBuf {
     }));
     let scheduler = fields(&json!({"_class_name": "DDIMScheduler", "steps_offset": 1}));
     let start = |part| Parameters::random(seed * 3 + part, Device::Cpu);
-    let pipeline = Pipeline::new(
+    Pipeline::new(
         Tokenizer::open(&words(folder)).unwrap(),
         ClipText::new(ClipTextConfig::new(text).unwrap(), &start(0)).unwrap(),
         Unet::new(UnetConfig::new(unet).unwrap(), &start(1)).unwrap(),
         Vae::new(VaeConfig::new(vae).unwrap(), &start(2)).unwrap(),
         SchedulerConfig::new(scheduler).unwrap(),
     )
-    .unwrap();
-    let path = folder.join(name);
-    pipeline.save(&path).unwrap();
-    path
+    .unwrap()
 }

@@ -44,9 +44,12 @@ pub(crate) async fn assemble(
                 agespan_conformal_calibrator::assemble(platform).await?
             }
             Service::DiffusionGenerator => {
-                // The number of threads is the process's, whoever sets it.
-                let config = GeneratorConfig { model_threads: estimator.model_threads };
-                agespan_diffusion_generator::assemble(platform, config)?
+                // Threads and weights are the process's, whoever sets them.
+                let config = GeneratorConfig {
+                    model_threads: estimator.model_threads,
+                    first_weights: estimator.first_weights.clone(),
+                };
+                agespan_diffusion_generator::assemble(platform, &config)?
             }
             Service::Evaluator => agespan_evaluator::assemble(platform)?,
         });

@@ -8,6 +8,7 @@
 //! * [`decode_reduced`]: the same for somebody who needs fewer pixels than a photo has;
 //! * [`ImagingError`]: why an image was refused and what its owner can do about it;
 //! * [`square`]: the one way a network's input is cropped and resized;
+//! * [`bicubic`]: resizing to the bit as Pillow does it, for networks that were trained on that;
 //! * [`fit`]: a smaller copy; [`Similarity`] and [`cut`]: a part that is turned, scaled and moved;
 //! * [`pixel_hash`], [`encode_png`] and [`encode_jpeg`]: the identity of pixels, and ways to keep
 //!   them, without loss and small.
@@ -15,6 +16,7 @@
 //! The crate is synchronous and knows nothing of networks: callers decide on which thread the
 //! work is done.
 
+mod bicubic;
 mod decode;
 mod error;
 mod limits;
@@ -25,6 +27,7 @@ mod similarity;
 mod square;
 mod whole;
 
+pub use bicubic::bicubic;
 pub use decode::{decode, decode_reduced};
 pub use error::ImagingError;
 pub use image::RgbImage;

@@ -83,3 +83,16 @@ pub struct Peers {
     #[arg(long, env = "AGESPAN_CALIBRATOR_URL")]
     pub calibrator_url: Option<String>,
 }
+
+/// Where `make setup` puts the weights that it fetches: the default of every `--first-weights`. clap
+/// takes one variable for a setting; this default hangs on two.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the default of a setting, found where settings are declared"
+)]
+pub fn fetched_weights() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("AGESPAN_CACHE").map(PathBuf::from);
+    let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache/agespan");
+    cache.unwrap_or_else(home).join("weights")
+}

@@ -55,6 +55,12 @@ pub struct Generate {
     /// Where every step's latents go, as a safetensors file; for one image.
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Draws of an image until one shows exactly one face, 1 to 10 [default: 3].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10))]
+    pub(crate) max_draws: Option<u32>,
+    /// Do not count faces: keep the first draw, whatever it shows.
+    #[arg(long, conflicts_with = "max_draws")]
+    pub(crate) no_face_check: bool,
     /// Folder for the images: 000000.png and so on.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

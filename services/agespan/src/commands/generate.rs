@@ -11,6 +11,7 @@ use agespan_client::proto::generator::v1 as proto;
 use agespan_client::proto::generator::v1::generate_faces_request::Subject;
 use agespan_client::proto::job::v1::WatchJobRequest;
 use anyhow::{Context, Result, bail};
+use comfy_table::Table;
 use serde_json::json;
 
 use crate::arguments::{Gender, Generate, Scheduler};
@@ -26,6 +27,9 @@ pub(crate) fn check(generate: &Generate) -> Result<()> {
     }
     if let Some(file) = generate.latents.as_ref().filter(|file| !file.is_file()) {
         bail!("cannot find {}", file.display());
+    }
+    if generate.latents.is_some() && generate.max_draws.is_some_and(|draws| draws > 1) {
+        bail!("--latents are drawn from once; leave --max-draws out");
     }
     let many = generate.count != 1 && (generate.latents.is_some() || generate.trace.is_some());
     if many {
@@ -61,12 +65,46 @@ pub(crate) async fn run(client: &Client, generate: &Generate, json: bool) -> Res
         never = progress(client, &job, &bar) => match never {},
     };
     bar.finish();
-    let count = written?;
+    let drawn = written?;
     if !json {
-        let images = if count == 1 { "image" } else { "images" };
-        println!("{count} {images} in {}, from {job}", generate.out.display());
+        println!("{}", table(&drawn));
+        println!("{} in {}, from {job}", summary(&drawn), generate.out.display());
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is shown of an image that was written.
+struct Drawn {
+    file: PathBuf,
+    seed: u64,
+    draws: u32,
+    draw: u32,
+    faces: Option<u32>,
+}
+
+fn table(drawn: &[Drawn]) -> Table {
+    let mut table = show::table(&["file", "seed", "draw kept", "faces"]);
+    for image in drawn {
+        let faces = image.faces.map_or_else(|| "not counted".to_owned(), |faces| faces.to_string());
+        table.add_row(vec![
+            image.file.display().to_string(),
+            image.seed.to_string(),
+            format!("{} of {}", image.draw, image.draws),
+            faces,
+        ]);
+    }
+    table
+}
+
+/// How many images there are, and how many of them show exactly one face.
+fn summary(drawn: &[Drawn]) -> String {
+    let images = if drawn.len() == 1 { "image" } else { "images" };
+    let counted = drawn.iter().filter_map(|image| image.faces);
+    let one_face = match counted.clone().count() {
+        0 => String::new(),
+        _ => format!(", {} with exactly one face,", counted.filter(|&faces| faces == 1).count()),
+    };
+    format!("{} {images}{one_face}", drawn.len())
 }
 
 /// Shows the job until this is dropped.
@@ -87,20 +125,22 @@ async fn write_all(
     job: &str,
     json: bool,
     bar: &JobBar,
-) -> Result<u32> {
+) -> Result<Vec<Drawn>> {
     let request = proto::StreamGeneratedFacesRequest { job: job.to_owned(), start_index: 0 };
     let mut images = client.generator().stream_generated_faces(request).await?.into_inner();
-    let mut count = 0;
+    let mut drawn = Vec::new();
     while let Some(image) = images.message().await? {
         let file = generate.out.join(format!("{:06}.png", image.index));
         write(&file, &image.image)?;
-        if let Some(trace) = &generate.trace {
+        // A flagged image has none.
+        if let Some(trace) = generate.trace.as_ref().filter(|_| !image.trace.is_empty()) {
             write(trace, &image.trace)?;
         }
         bar.interrupt(|| tell(generate, &file, &image, job, json));
-        count += 1;
+        let proto::StreamGeneratedFacesResponse { seed, draws, draw, faces, .. } = image;
+        drawn.push(Drawn { file, seed, draws, draw, faces });
     }
-    Ok(count)
+    Ok(drawn)
 }
 
 fn write(file: &Path, bytes: &[u8]) -> Result<()> {
@@ -136,6 +176,10 @@ fn tell(
                 age::Gender::Unspecified => "unknown",
             }),
             "race": attributes.map(|attributes| attributes.race.as_str()),
+            "draws": image.draws,
+            "draw": image.draw,
+            "faces": image.faces,
+            "flagged": image.flagged,
             "warnings": image.warnings,
             "job": job,
         })
@@ -169,8 +213,19 @@ fn request(generate: &Generate, pipeline: String) -> Result<proto::GenerateFaces
         eta: generate.eta,
         noise,
         trace: generate.trace.is_some(),
+        face_check: face_check(generate).into(),
+        max_draws: generate.max_draws.unwrap_or_default(),
         ..Default::default()
     })
+}
+
+fn face_check(generate: &Generate) -> proto::FaceCheck {
+    match (generate.no_face_check, generate.max_draws) {
+        (true, _) => proto::FaceCheck::Off,
+        // Who says how often wants it, and to hear it when it cannot be had.
+        (false, Some(_)) => proto::FaceCheck::On,
+        (false, None) => proto::FaceCheck::Unspecified,
+    }
 }
 
 fn subject(generate: &Generate) -> Subject {

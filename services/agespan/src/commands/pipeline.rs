@@ -78,7 +78,7 @@ fn print(session: &Session, pipelines: Vec<proto::Pipeline>) {
                 })
             );
         } else {
-            let checker = if pipeline.has_safety_checker { "not run" } else { "none" };
+            let checker = if pipeline.has_safety_checker { "yes" } else { "none" };
             table.add_row(vec![
                 pipeline.name,
                 format!("{0}x{0}", pipeline.image_size),

@@ -18,13 +18,26 @@ fn drawing(seed: u64) -> Drawing {
         scheduler: Some(SchedulerKind::EulerAncestral),
     };
     let (prompt, negative_prompt) = ("a b".to_owned(), String::new());
-    Drawing { prompt, negative_prompt, sampling, seed, noise: None, trace: false }
+    Drawing {
+        prompt,
+        negative_prompt,
+        sampling,
+        seed,
+        noise: None,
+        trace: false,
+        count_faces: false,
+    }
+}
+
+/// Nowhere: what counts no faces needs none.
+fn detector() -> Detector {
+    Detector::in_folder(Path::new("nowhere"))
 }
 
 async fn engine() -> (TempDir, Engine) {
     let folder = tempfile::tempdir().unwrap();
     let path = tiny_pipeline::save(folder.path(), "tiny", 1);
-    (folder, Engine::start(path, 2).await.unwrap())
+    (folder, Engine::start(path, detector(), 2).await.unwrap())
 }
 
 fn unwatched() -> OnStep {
@@ -91,6 +104,34 @@ async fn a_long_prompt_is_cut_with_a_warning_and_a_broken_directory_refused() {
     assert_eq!((shape.image_size, shape.factor, shape.latent_channels), (16, 2, 4));
     assert!(files.iter().all(|file| path.join(file).is_file()), "{files:?}");
     fs::remove_file(path.join("vae/config.json")).unwrap();
-    let error = Engine::start(path, 1).await.unwrap_err();
+    let error = Engine::start(path, detector(), 1).await.unwrap_err();
     assert!(matches!(error, DrawError::Diffusion(DiffusionError::MissingFile { .. })));
+}
+
+#[tokio::test]
+async fn a_flagged_image_is_black_and_one_that_passes_is_as_without_a_checker() {
+    let (folder, engine) = engine().await;
+    let plain = engine.draw(drawing(5), unwatched()).await.unwrap();
+    assert_eq!(plain.safety, None);
+    for flags in [true, false] {
+        let name = format!("flags-{flags}");
+        let path = tiny_pipeline::save_with_checker(folder.path(), &name, 1, flags);
+        let (shape, files) = inspect(&path).unwrap();
+        let is_taken = files.iter().any(|file| file.starts_with("safety_checker"));
+        assert!(shape.has_safety_checker && is_taken, "{files:?}");
+        let engine = Engine::start(path, detector(), 1).await.unwrap();
+        let traced = Drawing { trace: true, ..drawing(5) };
+        let drawn = engine.draw(traced, unwatched()).await.unwrap();
+        // Its last latents would show it.
+        assert_eq!(drawn.trace.is_none(), flags);
+        if flags {
+            assert_eq!(drawn.safety, Some(Safety::Flagged));
+            assert_eq!(drawn.pixels, vec![0; 16 * 24 * 3]);
+            assert!(drawn.warnings()[0].contains("the safety checker flagged"));
+        } else {
+            assert_eq!(drawn.safety, Some(Safety::Passed));
+            assert_eq!(drawn.pixels, plain.pixels);
+            assert!(drawn.warnings().is_empty());
+        }
+    }
 }

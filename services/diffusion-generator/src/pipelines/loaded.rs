@@ -8,6 +8,7 @@ use tokio::sync::Mutex;
 
 use super::{PipelineError, Record, Registry, place};
 use crate::engine::Engine;
+use crate::faces::Detector;
 
 /// Images that wait for the pipeline. A worker draws one job at a time, so that hardly any do.
 const QUEUE: usize = 2;
@@ -26,14 +27,15 @@ pub struct Loaded {
 pub struct Pipelines {
     registry: Registry,
     folder: PathBuf,
+    detector: Detector,
     // tokio's Mutex: it is held while a pipeline is loaded, so that it is loaded once.
     loaded: Arc<Mutex<Option<Arc<Loaded>>>>,
 }
 
 impl Pipelines {
-    /// None loaded yet. Files go to `folder`.
-    pub fn new(registry: Registry, folder: PathBuf) -> Self {
-        Self { registry, folder, loaded: Arc::default() }
+    /// None loaded yet. Files go to `folder`; each pipeline's faces are counted by the detector.
+    pub fn new(registry: Registry, folder: PathBuf, detector: Detector) -> Self {
+        Self { registry, folder, detector, loaded: Arc::default() }
     }
 
     /// A pipeline by id, loading it where needed.
@@ -52,17 +54,15 @@ impl Pipelines {
         *slot = None;
         let record = self.registry.record(id).await?;
         let path = self.place(record.clone()).await?;
-        let engine = Engine::start(path, QUEUE)
+        let engine = Engine::start(path, self.detector.clone(), QUEUE)
             .await
             .map_err(|source| PipelineError::Load { id: id.to_owned(), source: source.into() })?;
         tracing::info!(pipeline = id, "a pipeline is loaded");
-        if record.shape.has_safety_checker {
+        if !record.shape.has_safety_checker {
             tracing::warn!(
                 pipeline = id,
-                "the pipeline's safety checker is not run: images are stored whatever they show"
+                "the pipeline has no safety checker: images are stored whatever they show"
             );
-        } else {
-            tracing::info!(pipeline = id, "the pipeline has no safety checker");
         }
         let loaded = Arc::new(Loaded { record, engine });
         *slot = Some(loaded.clone());

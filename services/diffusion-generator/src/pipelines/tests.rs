@@ -3,6 +3,7 @@ use std::fs;
 use agespan_storage::Storage;
 
 use super::*;
+use crate::faces::Detector;
 use crate::tiny_pipeline;
 
 #[tokio::test]
@@ -14,6 +15,7 @@ async fn the_same_files_are_the_same_pipeline_and_others_another() {
     let path = tiny_pipeline::save(folder.path(), "one", 1);
     // What is not loaded is not taken in.
     fs::write(path.join("unet/diffusion_pytorch_model.fp16.safetensors"), "other").unwrap();
+    // The directory says that it has no safety checker.
     fs::create_dir(path.join("safety_checker")).unwrap();
     fs::write(path.join("safety_checker/model.safetensors"), "checker").unwrap();
     let one = registry.add(path.clone()).await.unwrap();
@@ -39,7 +41,8 @@ async fn a_pipeline_is_loaded_from_the_store_and_one_at_a_time() {
         ids.push(registry.add(path.clone()).await.unwrap().id);
         fs::remove_dir_all(path).unwrap();
     }
-    let pipelines = Pipelines::new(registry, folder.path().join("placed"));
+    let pipelines =
+        Pipelines::new(registry, folder.path().join("placed"), Detector::in_folder(folder.path()));
     let one = pipelines.get(&ids[0]).await.unwrap();
     assert!(std::sync::Arc::ptr_eq(&one, &pipelines.get(&ids[0]).await.unwrap()));
     pipelines.get(&ids[1]).await.unwrap();

@@ -1,75 +1,73 @@
-//! What a caller asks for as a job, with everything refused that can never be drawn.
+//! What a caller asks for by itself, whatever the pipeline: everything is refused that none can draw.
 
-use agespan_models::diffusion::{DiffusionError, SchedulerConfig, SchedulerKind};
+use agespan_models::diffusion::SchedulerKind;
 use agespan_proto::age::v1::Gender as ProtoGender;
 use agespan_proto::generator::v1 as proto;
 use agespan_proto::generator::v1::generate_faces_request::Subject;
-use agespan_service::status::{self, chain};
+use agespan_service::status;
 use tonic::Status;
 
 use super::convert;
-use crate::engine::Shape;
-use crate::job::GenerateJob;
-use crate::noise;
-use crate::pipelines::Record;
+use crate::draws::{DEFAULT_DRAWS, FaceCheck, MAX_DRAWS};
 use crate::wording::{Attributes, Gender, MAX_AGE};
 
 const MAX_COUNT: u32 = 100_000;
 const DEFAULT_STEPS: u32 = 50;
+/// What networks are trained for at most; a pipeline may allow fewer.
+const MAX_STEPS: u32 = 1000;
 const DEFAULT_GUIDANCE: f64 = 7.5;
 /// In pixels. What a network and an autoencoder need grows with the area.
 const MAX_SIDE: u32 = 2048;
 const MAX_PROMPT_BYTES: usize = 10_000;
-/// A trace travels in one message, of which common clients are asked to take 64 MiB.
-const MAX_TRACE_BYTES: u64 = 48 << 20;
 
-/// The job, but for the noise, which is only checked.
-pub(super) fn job(
+/// A request's own values, with the defaults in.
+pub(super) struct Asked {
+    pub(super) prompt: String,
+    pub(super) attributes: Option<Attributes>,
+    pub(super) count: u32,
+    pub(super) steps: u32,
+    pub(super) guidance_scale: f64,
+    pub(super) scheduler: Option<SchedulerKind>,
+    pub(super) face_check: FaceCheck,
+}
+
+/// Reads a request.
+pub(super) fn read(
     request: &proto::GenerateFacesRequest,
-    record: &Record,
-) -> Result<GenerateJob, Status> {
+    has_detector: bool,
+) -> Result<Asked, Status> {
     let (prompt, attributes) = subject(request.subject.as_ref())?;
     short_enough("prompt", &prompt)?;
     short_enough("negative_prompt", &request.negative_prompt)?;
-    let count = match request.count {
-        0 => 1,
-        count if count <= MAX_COUNT => count,
-        count => {
-            return refuse("count", "COUNT", format!("{count} is more than {MAX_COUNT}"));
-        }
-    };
-    let guidance_scale = request.guidance_scale.unwrap_or(DEFAULT_GUIDANCE);
-    if !(guidance_scale >= 0.0 && guidance_scale.is_finite()) {
-        let message = format!("{guidance_scale} is not a number from 0 up; 7.5 is usual");
-        return refuse("guidance_scale", "GUIDANCE", message);
+    let count = up_to("count", "COUNT", request.count, MAX_COUNT)?.unwrap_or(1);
+    let steps = up_to("steps", "STEPS", request.steps, MAX_STEPS)?.unwrap_or(DEFAULT_STEPS);
+    for (field, side) in [("width", request.width), ("height", request.height)] {
+        up_to(field, "SIZE", side, MAX_SIDE)?;
     }
-    let steps = if request.steps == 0 { DEFAULT_STEPS } else { request.steps };
-    let width = side("width", request.width, &record.shape)?;
-    let height = side("height", request.height, &record.shape)?;
-    let kind = scheduler(request.scheduler)?;
-    let (scheduler, steps_made) = steps_made(&record.shape, kind, steps, request.eta)?;
-    let job = GenerateJob {
-        pipeline: record.id.clone(),
+    if !(0.0..=1.0).contains(&request.eta) {
+        return refuse("eta", "ETA", format!("{} is not between 0 and 1", request.eta));
+    }
+    let asked = Asked {
         prompt,
         attributes,
-        negative_prompt: request.negative_prompt.clone(),
-        guidance_scale,
-        steps,
-        scheduler: scheduler.class_name().to_owned(),
-        eta: request.eta,
-        width,
-        height,
-        seed: request.seed,
         count,
-        noise: None,
-        trace: request.trace,
-        steps_made,
+        steps,
+        guidance_scale: guidance_scale(request.guidance_scale)?,
+        scheduler: scheduler(request.scheduler)?,
+        face_check: face_check(request, has_detector)?,
     };
-    for_comparison(request, &job, record.shape.latents(width, height))?;
-    Ok(job)
+    let for_one = [("noise", !request.noise.is_empty()), ("trace", request.trace)];
+    if let Some((field, _)) = for_one.into_iter().find(|(_, given)| *given && count != 1) {
+        return refuse(field, "COUNT", format!("goes with a count of 1, not {count}"));
+    }
+    Ok(asked)
 }
 
-fn refuse<T>(field: &str, reason: &str, message: impl Into<String>) -> Result<T, Status> {
+pub(super) fn refuse<T>(
+    field: &str,
+    reason: &str,
+    message: impl Into<String>,
+) -> Result<T, Status> {
     Err(status::invalid(field, reason, message))
 }
 
@@ -110,20 +108,6 @@ fn short_enough(field: &str, text: &str) -> Result<(), Status> {
     Ok(())
 }
 
-fn side(field: &str, asked: u32, shape: &Shape) -> Result<u32, Status> {
-    let factor = shape.factor;
-    match asked {
-        0 => Ok(shape.image_size),
-        side if side > MAX_SIDE => {
-            refuse(field, "SIZE", format!("{side} is more than {MAX_SIDE} pixels"))
-        }
-        side if side % factor != 0 => {
-            refuse(field, "SIZE", format!("{side} is not a multiple of {factor} pixels"))
-        }
-        side => Ok(side),
-    }
-}
-
 fn scheduler(asked: i32) -> Result<Option<SchedulerKind>, Status> {
     match proto::Scheduler::try_from(asked) {
         Ok(asked) => Ok(convert::scheduler_kind(asked)),
@@ -131,48 +115,49 @@ fn scheduler(asked: i32) -> Result<Option<SchedulerKind>, Status> {
     }
 }
 
-/// The scheduler, and how many steps it makes of those asked for.
-fn steps_made(
-    shape: &Shape,
-    kind: Option<SchedulerKind>,
-    steps: u32,
-    eta: f64,
-) -> Result<(SchedulerKind, u64), Status> {
-    let of_pipeline = SchedulerConfig::new(shape.scheduler.clone());
-    let config =
-        of_pipeline.and_then(|own| kind.map_or(Ok(own.clone()), |kind| own.with_kind(kind)));
-    let begun = config.and_then(|config| Ok((config.kind(), config.start(steps as usize, eta)?)));
-    let (kind, run) = begun.map_err(|error| {
-        let (field, reason) = match &error {
-            DiffusionError::Steps { .. } | DiffusionError::Timestep { .. } => ("steps", "STEPS"),
-            DiffusionError::Eta { .. } => ("eta", "ETA"),
-            _ => ("scheduler", "SCHEDULER"),
-        };
-        status::invalid(field, reason, chain(&error))
-    })?;
-    Ok((kind, run.timesteps().len() as u64))
+/// A number with a bound; none for 0, which is a default.
+fn up_to(field: &str, reason: &str, asked: u32, most: u32) -> Result<Option<u32>, Status> {
+    match asked {
+        0 => Ok(None),
+        asked if asked <= most => Ok(Some(asked)),
+        asked => refuse(field, reason, format!("{asked} is more than {most}")),
+    }
 }
 
-/// What is there to compare two implementations by one image.
-fn for_comparison(
+fn guidance_scale(asked: Option<f64>) -> Result<f64, Status> {
+    let scale = asked.unwrap_or(DEFAULT_GUIDANCE);
+    if !(scale >= 0.0 && scale.is_finite()) {
+        let message = format!("{scale} is not a number from 0 up; 7.5 is usual");
+        return refuse("guidance_scale", "GUIDANCE", message);
+    }
+    Ok(scale)
+}
+
+/// Decided where the job is taken and not where it is drawn, so that all of its images are drawn
+/// alike.
+fn face_check(
     request: &proto::GenerateFacesRequest,
-    job: &GenerateJob,
-    latents: [usize; 3],
-) -> Result<(), Status> {
-    let asked = [("noise", !request.noise.is_empty()), ("trace", job.trace)];
-    if let Some((field, _)) = asked.into_iter().find(|(_, asked)| *asked && job.count != 1) {
-        let message = format!("goes with a count of 1, not {}", job.count);
-        return refuse(field, "COUNT", message);
-    }
+    has_detector: bool,
+) -> Result<FaceCheck, Status> {
+    let asked = up_to("max_draws", "MAX_DRAWS", request.max_draws, MAX_DRAWS)?;
+    let once = |why: &str| match asked {
+        Some(draws) if draws > 1 => {
+            let message = format!("{draws} draws, but {why}: leave it out, or give 1");
+            refuse("max_draws", "DRAWN_ONCE", message)
+        }
+        _ => Ok(()),
+    };
     if !request.noise.is_empty() {
-        let found = noise::find(&request.noise, latents);
-        found.or_else(|error| refuse("noise", "NOISE", chain(&error)))?;
+        once("given noise is drawn from once")?;
     }
-    let bytes = latents.iter().product::<usize>() as u64 * 4 * job.steps_made;
-    if job.trace && bytes > MAX_TRACE_BYTES {
-        let message =
-            format!("would have {bytes} bytes, more than {MAX_TRACE_BYTES}: ask for fewer steps");
-        return refuse("trace", "TRACE_SIZE", message);
+    let on = FaceCheck::On { max_draws: asked.unwrap_or(DEFAULT_DRAWS) };
+    match proto::FaceCheck::try_from(request.face_check) {
+        Ok(proto::FaceCheck::Unspecified) if !has_detector => Ok(FaceCheck::NoDetector),
+        Ok(proto::FaceCheck::Unspecified | proto::FaceCheck::On) => Ok(on),
+        Ok(proto::FaceCheck::Off) => {
+            once("only a count of faces asks for another")?;
+            Ok(FaceCheck::Off)
+        }
+        Err(_) => refuse("face_check", "UNKNOWN_ENUM", "not a FaceCheck"),
     }
-    Ok(())
 }

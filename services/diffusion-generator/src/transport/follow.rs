@@ -12,6 +12,7 @@ use futures_util::stream::{self, BoxStream};
 use tonic::{Code, Status};
 
 use super::convert;
+use crate::engine::Safety;
 use crate::images::{Image, Images};
 use crate::job::{GENERATE_KIND, GenerateJob};
 
@@ -81,11 +82,15 @@ impl Follow {
         let answer = Answer {
             index: self.next,
             image: read(&image.artifact).await?,
-            seed: image.seed,
+            seed: image.facts.seed,
             prompt: self.job.prompt.clone(),
             attributes: self.job.attributes.as_ref().map(convert::attributes),
-            warnings: image.warnings,
+            warnings: image.facts.warnings,
             trace,
+            draws: image.facts.draws,
+            draw: image.facts.draw,
+            faces: image.facts.faces,
+            flagged: image.facts.safety == Some(Safety::Flagged),
         };
         self.next += 1;
         Ok(answer)

@@ -2,6 +2,7 @@
 
 mod asked;
 mod convert;
+mod fitting;
 mod follow;
 mod peers;
 mod tuning;
@@ -19,21 +20,24 @@ use agespan_service::{Component, status, transport};
 use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
+use crate::draws::FaceCheck;
+use crate::faces::Detector;
 use crate::images::Images;
 use crate::job::{GENERATE_KIND, TUNE_KIND, TuneJob};
 use crate::pipelines::{Record, Registry};
 
 pub(crate) use peers::{Peers, Split};
 
-struct Transport {
-    registry: Registry,
-    images: Images,
-    jobs: Jobs,
+/// What the RPCs are answered from.
+pub(crate) struct Transport {
+    pub(crate) registry: Registry,
+    pub(crate) images: Images,
+    pub(crate) jobs: Jobs,
+    pub(crate) detector: Detector,
 }
 
 /// The service as a component.
-pub(crate) fn component(registry: Registry, images: Images, jobs: Jobs) -> Component {
-    let transport = Transport { registry, images, jobs };
+pub(crate) fn component(transport: Transport) -> Component {
     Component::new(SERVICE_NAME, |routes| {
         routes.add_service(GeneratorServiceServer::new(transport));
     })
@@ -74,11 +78,19 @@ impl GeneratorService for Transport {
         request: Request<proto::GenerateFacesRequest>,
     ) -> Result<Response<proto::GenerateFacesResponse>, Status> {
         let request = request.into_inner();
+        // First, for these are the caller's own, whatever pipelines there are.
+        let asked = asked::read(&request, self.detector.is_there().await)?;
         let record = match request.pipeline.as_str() {
             "" => self.registry.newest().await.map_err(convert::pipeline_error)?,
             name => self.record("pipeline", name).await?,
         };
-        let mut job = asked::job(&request, &record)?;
+        let mut job = fitting::job(&request, asked, &record)?;
+        if job.face_check == FaceCheck::NoDetector {
+            tracing::warn!(
+                "there is no face detector: a job's images are not held to show exactly one face; \
+                 run `make setup`, or name its folder with --first-weights"
+            );
+        }
         if !request.noise.is_empty() {
             let kept = self.images.keep_noise(request.noise).await;
             job.noise = Some(kept.map_err(status::from_storage)?);

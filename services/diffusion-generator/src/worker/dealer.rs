@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use agespan_jobs::{CancelReason, Handler, Job, JobContext, JobFailure, JobState, Jobs, JobsError};
 use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
 
-use super::{GENERATION_ENDED, payload, stopped};
+use super::{GENERATION_ENDED, payload, stopped, store};
+use crate::images::Images;
 use crate::job::{DRAW_KIND, GenerateJob, Plan};
+use crate::tally::Tally;
 
 /// Shards that are queued or drawn at the same time: enough to keep many workers busy and to show
 /// an autoscaler that there is work, few enough that a second generation job gets its turn.
@@ -19,16 +22,24 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Works on generation jobs, many at a time: each only waits.
 pub(crate) struct Dealer {
     pub(crate) jobs: Jobs,
+    pub(crate) images: Images,
+}
+
+/// How far a generation job is: all shards before `first` are drawn, and this is what they show.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+struct Checkpoint {
+    first: u32,
+    tally: Tally,
 }
 
 /// A generation job under way. Shards are dealt in order of their number.
 struct Deal<'a> {
     jobs: &'a Jobs,
+    images: &'a Images,
     job: &'a str,
     plan: Plan,
     steps_made: u64,
-    /// All shards before this one are drawn. It is the job's checkpoint.
-    first: u32,
+    passed: Checkpoint,
     /// The first that is not dealt yet.
     next: u32,
     /// Ids of the shards that are dealt and not known to be drawn.
@@ -41,14 +52,17 @@ struct Deal<'a> {
 impl Handler for Dealer {
     async fn run(&self, context: &JobContext, bytes: &[u8]) -> Result<String, JobFailure> {
         let job: GenerateJob = serde_json::from_slice(bytes).map_err(payload)?;
-        let first = context.checkpoint().and_then(|text| text.parse().ok()).unwrap_or(0);
+        let passed = context.checkpoint().and_then(|text| serde_json::from_str(text).ok());
+        // Without it every shard is dealt again, and finds its images there.
+        let passed: Checkpoint = passed.unwrap_or_default();
         let mut deal = Deal {
             jobs: &self.jobs,
+            images: &self.images,
             job: context.job_id(),
             plan: Plan::new(job.count),
             steps_made: job.steps_made,
-            first,
-            next: first,
+            passed,
+            next: passed.first,
             open: BTreeMap::new(),
             drawn: BTreeMap::new(),
         };
@@ -98,7 +112,9 @@ impl Deal<'_> {
         let total = u64::from(count) * self.steps_made;
         let said = under_way.iter().find(|shard| !shard.progress.message.is_empty());
         let said = said.map(|shard| format!("; {}", shard.progress.message));
-        let message = format!("{images} of {count} images{}", said.unwrap_or_default());
+        let summed = self.passed.tally.words().filter(|_| images == count);
+        let summed = summed.map(|words| format!(": {words}")).unwrap_or_default();
+        let message = format!("{images} of {count} images{summed}{}", said.unwrap_or_default());
         context.progress(steps, total, &message).await?;
         Ok(())
     }
@@ -147,11 +163,13 @@ impl Deal<'_> {
     /// Moves the checkpoint on, and only then forgets the shards that it passed.
     async fn keep_checkpoint(&mut self, context: &JobContext) -> Result<(), JobFailure> {
         let first = self.open.keys().next().copied().unwrap_or(self.next);
-        if first == self.first {
+        if first == self.passed.first {
             return Ok(());
         }
-        context.save_checkpoint(&first.to_string()).await?;
-        self.first = first;
+        let passed = Checkpoint { first, tally: self.tally_up_to(first).await? };
+        let text = serde_json::to_string(&passed).map_err(payload)?;
+        context.save_checkpoint(&text).await?;
+        self.passed = passed;
         let waiting = self.drawn.split_off(&first);
         for id in std::mem::replace(&mut self.drawn, waiting).into_values() {
             if let Err(error) = self.jobs.delete(&id).await {
@@ -161,9 +179,24 @@ impl Deal<'_> {
         Ok(())
     }
 
+    /// What the images of all shards before this one show.
+    async fn tally_up_to(&self, first: u32) -> Result<Tally, JobFailure> {
+        let mut tally = self.passed.tally;
+        for number in self.passed.first..first {
+            let shard = self.plan.shard(self.job, number);
+            for index in shard.first..shard.first + shard.count {
+                // One that somebody has removed is nothing to wait for.
+                if let Some(image) = self.images.find(self.job, index).await.map_err(store)? {
+                    tally.add(&image.facts);
+                }
+            }
+        }
+        Ok(tally)
+    }
+
     fn images_drawn(&self) -> u32 {
         let images = |number: u32| self.plan.shard(self.job, number).count;
-        (0..self.first).chain(self.drawn.keys().copied()).map(images).sum()
+        (0..self.passed.first).chain(self.drawn.keys().copied()).map(images).sum()
     }
 
     /// Ends the shards that are still open. Those that are being drawn stop by themselves as well:

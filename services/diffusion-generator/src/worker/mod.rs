@@ -19,6 +19,7 @@ use agespan_service::status::chain;
 use agespan_storage::StorageError;
 
 use crate::engine::DrawError;
+use crate::faces::FaceCountError;
 use crate::pipelines::PipelineError;
 
 pub(crate) use dealer::Dealer;
@@ -47,6 +48,11 @@ fn draw_failure(error: &DrawError) -> JobFailure {
         DrawError::Diffusion(DiffusionError::Torch(_)) | DrawError::Failed | DrawError::Ended => {
             JobFailure::retryable("PIPELINE_FAILED", message)
         }
+        // Another worker may have it.
+        DrawError::Faces(FaceCountError::Missing { .. } | FaceCountError::Weights { .. }) => {
+            JobFailure::retryable("FACE_DETECTOR_MISSING", message)
+        }
+        DrawError::Faces(_) => JobFailure::retryable("FACE_DETECTOR_FAILED", message),
         _ => JobFailure::permanent("CANNOT_DRAW", message),
     }
 }

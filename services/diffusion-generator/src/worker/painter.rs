@@ -8,8 +8,9 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::{GENERATION_ENDED, draw_failure, payload, pipeline_failure, stopped, store};
-use crate::engine::{Drawing, Drawn};
-use crate::images::Images;
+use crate::draws::{self, FaceCheck, Kept};
+use crate::engine::{Drawing, OnStep};
+use crate::images::{Facts, Images};
 use crate::job::{GenerateJob, Shard};
 use crate::picture;
 use crate::pipelines::{Loaded, Pipelines};
@@ -95,19 +96,16 @@ impl Painter {
             }
             let loaded = self.pipelines.get(&job.pipeline).await.map_err(pipeline_failure)?;
             let place = Place { shard, job, number, done };
-            let drawn = self.draw(&loaded, &place, noise.clone(), context).await?;
-            let seed = job.seed_of(index);
-            let file = picture::encode(&drawn, job, seed, &loaded.record)
+            let kept = self.draw(&loaded, &place, noise.clone(), context).await?;
+            let facts = facts(&kept, job);
+            let file = picture::encode(&kept, &facts, job, &loaded.record)
                 .map_err(|error| JobFailure::permanent("PNG", error))?;
-            let warnings = drawn.warnings();
-            for warning in &warnings {
+            for warning in &facts.warnings {
                 tracing::warn!(index, warning, "an image is drawn");
             }
-            warning = warnings.join("; ");
-            self.images
-                .insert(&shard.job, index, (file, drawn.trace), (seed, warnings))
-                .await
-                .map_err(store)?;
+            warning = facts.warnings.join("; ");
+            let files = (file, kept.drawn.trace);
+            self.images.insert(&shard.job, index, files, facts).await.map_err(store)?;
         }
         let total = u64::from(shard.count) * job.steps_made;
         context.progress(total, total, &warning).await?;
@@ -120,8 +118,8 @@ impl Painter {
         place: &Place<'_>,
         noise: Option<Bytes>,
         context: &JobContext,
-    ) -> Result<Drawn, JobFailure> {
-        let Place { shard, job, number, done } = *place;
+    ) -> Result<Kept, JobFailure> {
+        let Place { shard, job, number, .. } = *place;
         let sampling = job.sampling().ok_or_else(|| {
             let message = format!("{} is not known here; run one version", job.scheduler);
             JobFailure::permanent("SCHEDULER_UNKNOWN", message)
@@ -133,10 +131,11 @@ impl Painter {
             seed: job.seed_of(shard.first + number),
             noise,
             trace: job.trace,
+            count_faces: matches!(job.face_check, FaceCheck::On { .. }),
         };
-        let (context, total) = (context.clone(), u64::from(shard.count) * job.steps_made);
-        let on_step = move |made: u64| context.note_progress(done + made, total, "");
-        loaded.engine.draw(drawing, Box::new(on_step)).await.map_err(|error| draw_failure(&error))
+        draws::draw(&loaded.engine, &drawing, job.face_check, |draw| place.on_step(context, draw))
+            .await
+            .map_err(|error| draw_failure(&error))
     }
 }
 
@@ -147,6 +146,32 @@ struct Place<'a> {
     job: &'a GenerateJob,
     number: u32,
     done: u64,
+}
+
+impl Place<'_> {
+    /// Reports the steps of a draw. Those of later draws are not counted: nobody knows beforehand
+    /// whether they will be made.
+    fn on_step(&self, context: &JobContext, draw: u32) -> OnStep {
+        let Self { shard, job, number, done } = *self;
+        let (context, total) = (context.clone(), u64::from(shard.count) * job.steps_made);
+        if draw == 1 {
+            return Box::new(move |made| context.note_progress(done + made, total, ""));
+        }
+        let (done, most) = (done + job.steps_made, job.face_check.max_draws());
+        let message = format!("image {}: draw {draw} of up to {most}", shard.first + number);
+        Box::new(move |_| context.note_progress(done, total, &message))
+    }
+}
+
+fn facts(kept: &Kept, job: &GenerateJob) -> Facts {
+    Facts {
+        seed: kept.seed,
+        warnings: kept.warnings(job.face_check),
+        draws: kept.draws,
+        draw: kept.draw,
+        faces: kept.drawn.faces,
+        safety: kept.drawn.safety,
+    }
 }
 
 fn is_given_up(job: &Job) -> bool {

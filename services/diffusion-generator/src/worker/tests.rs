@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use agespan_jobs::{Job, JobState, Jobs, JobsConfig, PrivateRedis, Worker};
@@ -9,7 +10,9 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::images::Images;
+use crate::draws::FaceCheck;
+use crate::faces::Detector;
+use crate::images::{Facts, Images};
 use crate::job::{DRAW_KIND, GENERATE_KIND, GenerateJob, Plan};
 use crate::pipelines::{Pipelines, Registry};
 use crate::tiny_pipeline;
@@ -20,6 +23,7 @@ struct Studio {
     images: Images,
     pipelines: Pipelines,
     pipeline: String,
+    face_check: FaceCheck,
     // Ends before its folder is removed.
     _redis: PrivateRedis,
     _folder: TempDir,
@@ -27,6 +31,10 @@ struct Studio {
 
 impl Studio {
     async fn new() -> Self {
+        Self::with(FaceCheck::Off, None).await
+    }
+
+    async fn with(face_check: FaceCheck, weights: Option<PathBuf>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let redis = PrivateRedis::start(&folder.path().join("redis")).await.unwrap();
         let storage = Storage::open(folder.path().join("store").to_str().unwrap()).unwrap();
@@ -36,8 +44,13 @@ impl Studio {
         Self {
             jobs: Jobs::new(JobsConfig::new(redis.url())).unwrap(),
             images: Images::new(storage),
-            pipelines: Pipelines::new(registry, folder.path().join("placed")),
+            pipelines: Pipelines::new(
+                registry,
+                folder.path().join("placed"),
+                Detector::in_folder(&weights.unwrap_or_else(|| folder.path().join("nowhere"))),
+            ),
             pipeline,
+            face_check,
             _redis: redis,
             _folder: folder,
         }
@@ -60,6 +73,7 @@ impl Studio {
             noise: None,
             trace: false,
             steps_made: steps.into(),
+            face_check: self.face_check,
         };
         let payload = serde_json::to_vec(&job).unwrap();
         self.jobs.submit(GENERATE_KIND, &payload, None).await.unwrap()
@@ -77,7 +91,7 @@ impl Studio {
     }
 
     fn deal(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let dealer = Dealer { jobs: self.jobs.clone() };
+        let dealer = Dealer { jobs: self.jobs.clone(), images: self.images.clone() };
         let worker = Worker::new(self.jobs.clone(), GENERATE_KIND, Arc::new(dealer), 4);
         let stop = stop.clone();
         tokio::spawn(async move { worker.run(stop).await.unwrap() })
@@ -102,7 +116,7 @@ async fn what_an_attempt_before_has_drawn_is_not_drawn_again() {
     let studio = Studio::new().await;
     let job = studio.submit(2, 2, 16).await;
     let earlier = (b"drawn by another".to_vec(), None);
-    studio.images.insert(&job.id, 0, earlier, (9, vec![])).await.unwrap();
+    studio.images.insert(&job.id, 0, earlier, Facts::default()).await.unwrap();
     let before = studio.images.find(&job.id, 0).await.unwrap().unwrap();
     let mut shard = Plan::new(2).shard(&job.id, 0);
     shard.count = 2;
@@ -115,7 +129,7 @@ async fn what_an_attempt_before_has_drawn_is_not_drawn_again() {
     assert_eq!((ended.progress.done, ended.progress.total), (4, 4));
     assert_eq!(studio.images.find(&job.id, 0).await.unwrap().unwrap(), before);
     let drawn = studio.images.find(&job.id, 1).await.unwrap().unwrap();
-    assert_eq!(drawn.seed, 10);
+    assert_eq!((drawn.facts.seed, drawn.facts.faces), (10, None));
     let png = studio.images.bytes(&drawn.artifact).await.unwrap();
     assert!(png.starts_with(b"\x89PNG"));
     stop.cancel();
@@ -160,4 +174,59 @@ async fn a_shard_of_a_generation_that_nobody_wants_any_more_stops() {
     assert!(studio.images.find(&job.id, 0).await.unwrap().is_none());
     stop.cancel();
     painter.await.unwrap();
+}
+
+/// The folder of the face detector's weights.
+#[expect(clippy::disallowed_methods, reason = "tests have no command line")]
+fn weights() -> PathBuf {
+    std::env::var_os("AGESPAN_FIRST_WEIGHTS").expect("run `make setup`").into()
+}
+
+#[tokio::test]
+async fn an_image_without_one_face_is_drawn_again_and_every_worker_keeps_the_same() {
+    let mut kept = Vec::new();
+    for _ in 0..2 {
+        let studio = Studio::with(FaceCheck::On { max_draws: 2 }, Some(weights())).await;
+        let stop = CancellationToken::new();
+        let workers = [studio.deal(&stop), studio.paint(&stop)];
+        let job = studio.submit(3, 1, 16).await;
+        let ended = studio.until(&job.id, |job| job.state.is_terminal()).await;
+        assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+        // The pipeline draws noise, in which there is no face.
+        let message = "3 of 3 images: 0 with exactly one face, 3 without; 3 draws were made again";
+        assert_eq!(ended.progress.message, message);
+        assert_eq!((ended.progress.done, ended.progress.total), (3, 3));
+        for index in 0..3 {
+            let image = studio.images.find(&job.id, index).await.unwrap().unwrap();
+            let Facts { seed, warnings, draws, draw, faces, .. } = image.facts;
+            assert_eq!((seed, draws, draw, faces), (9 + u64::from(index), 2, 1, Some(0)));
+            let warning =
+                "none of 2 draws shows exactly one face; draw 1 is kept, which shows no face";
+            assert_eq!(warnings, [warning]);
+            kept.push(image.artifact);
+        }
+        stop.cancel();
+        for worker in workers {
+            worker.await.unwrap();
+        }
+    }
+    assert_eq!(kept[..3], kept[3..]);
+}
+
+#[tokio::test]
+async fn a_worker_without_a_detector_draws_nothing_that_is_to_be_checked() {
+    let studio = Studio::with(FaceCheck::On { max_draws: 3 }, None).await;
+    let stop = CancellationToken::new();
+    let workers = [studio.deal(&stop), studio.paint(&stop)];
+    let job = studio.submit(1, 1, 16).await;
+    let ended = studio.until(&job.id, |job| job.state.is_terminal()).await;
+    assert_eq!(ended.state, JobState::Failed, "{ended:?}");
+    let error = ended.error.unwrap();
+    assert_eq!(error.reason, "FACE_DETECTOR_MISSING");
+    assert!(error.message.contains("make setup"), "{}", error.message);
+    assert!(studio.images.find(&job.id, 0).await.unwrap().is_none());
+    stop.cancel();
+    for worker in workers {
+        worker.await.unwrap();
+    }
 }

@@ -2,9 +2,9 @@
 
 use tch::{Kind, TchError, Tensor};
 
-use super::attention::attend;
-use super::config::{Activation, ClipTextConfig};
-use super::layers::{Embedding, LayerNorm, Linear};
+use super::clip_layer::{ClipLayer, ClipShape};
+use super::config::ClipTextConfig;
+use super::layers::{Embedding, LayerNorm};
 use super::parameters::{Parameters, Variables};
 use crate::WeightsError;
 
@@ -24,7 +24,7 @@ pub struct ClipText {
     variables: Variables,
     token_embedding: Embedding,
     position_embedding: Embedding,
-    layers: Vec<Layer>,
+    layers: Vec<ClipLayer>,
     final_layer_norm: LayerNorm,
 }
 
@@ -41,8 +41,16 @@ impl ClipText {
             Embedding::new(&embeddings.below("token_embedding"), config.vocab_size, size)?;
         let position_embedding =
             Embedding::new(&embeddings.below("position_embedding"), length, size)?;
+        let shape = ClipShape {
+            hidden_size: size,
+            intermediate_size: config.intermediate_size,
+            num_attention_heads: config.num_attention_heads,
+            hidden_act: config.hidden_act,
+            layer_norm_eps: config.layer_norm_eps,
+            causal: true,
+        };
         let layers = (0..config.num_hidden_layers)
-            .map(|index| Layer::new(&layers.below(index), &config))
+            .map(|index| ClipLayer::new(&layers.below(index), shape))
             .collect::<Result<_, _>>()?;
         let norm = p.below("final_layer_norm");
         let final_layer_norm = LayerNorm::new(&norm, size, config.layer_norm_eps)?;
@@ -88,50 +96,5 @@ impl ClipText {
         };
         let place = ends.f_view([-1, 1, 1])?.f_expand([-1, 1, self.config.hidden_size], false)?;
         hidden.f_gather(1, &place, false)?.f_squeeze_dim(1)
-    }
-}
-
-#[derive(Debug)]
-struct Layer {
-    layer_norm1: LayerNorm,
-    projections: [Linear; 3],
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-    heads: i64,
-    activation: Activation,
-}
-
-impl Layer {
-    fn new(p: &Parameters, config: &ClipTextConfig) -> Result<Self, WeightsError> {
-        let (size, width) = (config.hidden_size, config.intermediate_size);
-        let norm = |name| LayerNorm::new(&p.below(name), size, config.layer_norm_eps);
-        let projection = |name| Linear::new(&p.below("self_attn").below(name), size, size);
-        Ok(Self {
-            layer_norm1: norm("layer_norm1")?,
-            projections: [projection("q_proj")?, projection("k_proj")?, projection("v_proj")?],
-            out_proj: projection("out_proj")?,
-            layer_norm2: norm("layer_norm2")?,
-            fc1: Linear::new(&p.below("mlp.fc1"), size, width)?,
-            fc2: Linear::new(&p.below("mlp.fc2"), width, size)?,
-            heads: config.num_attention_heads,
-            activation: config.hidden_act,
-        })
-    }
-
-    fn forward(&self, input: &Tensor) -> Result<Tensor, TchError> {
-        let normed = self.layer_norm1.forward(input)?;
-        let [query, key, value] = &self.projections;
-        let (query, key) = (query.forward(&normed)?, key.forward(&normed)?);
-        let value = value.forward(&normed)?;
-        let attended = attend([&query, &key, &value], self.heads, true)?;
-        let hidden = self.out_proj.forward(&attended)?.f_add(input)?;
-        let wide = self.fc1.forward(&self.layer_norm2.forward(&hidden)?)?;
-        let wide = match self.activation {
-            Activation::QuickGelu => wide.f_mul(&wide.f_mul_scalar(1.702)?.f_sigmoid()?)?,
-            Activation::Gelu => wide.f_gelu("none")?,
-        };
-        self.fc2.forward(&wide)?.f_add(&hidden)
     }
 }

@@ -12,11 +12,16 @@ use super::fields::{Fields, parse_json};
 use super::lora::LORA_FILE;
 use super::mapped;
 use super::parameters::{Parameters, Variables};
-use super::{ClipText, DiffusionError, Pipeline, SchedulerConfig, Tokenizer, Unet, Vae};
+use super::{
+    ClipImageConfig, ClipText, ClipVision, DiffusionError, Pipeline, SafetyChecker, SafetyConfig,
+    SchedulerConfig, Tokenizer, Unet, Vae,
+};
 use crate::WeightsError;
 
 const UNET: Part = Part { folder: "unet", stem: "diffusion_pytorch_model" };
 const VAE: Part = Part { folder: "vae", stem: "diffusion_pytorch_model" };
+const SAFETY_CHECKER: Part = Part { folder: "safety_checker", stem: "model" };
+const FEATURE_EXTRACTOR: &str = "feature_extractor/preprocessor_config.json";
 const TEXT_ENCODER: Part = Part { folder: "text_encoder", stem: "model" };
 
 /// A network's folder, and what its weights files are called before the ending.
@@ -49,7 +54,16 @@ impl Directory {
                 return Err(fields.refuse(part, &format!("a {class} is")));
             }
         }
-        Ok(Self { path: path.to_owned(), index })
+        let directory = Self { path: path.to_owned(), index };
+        if directory.has_safety_checker() {
+            let fields = Fields::new("the pipeline's model_index.json", &directory.index);
+            let found = directory.index.get("safety_checker").and_then(|pair| pair[1].as_str());
+            if found != Some("StableDiffusionSafetyChecker") {
+                let supported = "a StableDiffusionSafetyChecker, or [null, null] for none, is";
+                return Err(fields.refuse("safety_checker", supported));
+            }
+        }
+        Ok(directory)
     }
 
     /// Where it lies.
@@ -65,21 +79,51 @@ impl Directory {
     /// The whole pipeline. Weights become of `kind`: 32 or bfloat16 on a CPU, float16 or bfloat16 on
     /// a GPU. What is stored so already is mapped, not copied.
     pub fn pipeline(&self, kind: Kind, device: Device) -> Result<Pipeline, DiffusionError> {
-        Pipeline::new(
+        let mut pipeline = Pipeline::new(
             self.tokenizer()?,
             self.text_encoder(kind, device)?,
             self.unet(kind, device)?,
             self.vae(kind, device)?,
             self.scheduler()?,
-        )
+        )?;
+        pipeline.safety_checker = self.safety_checker(kind, device)?;
+        Ok(pipeline)
+    }
+
+    /// The safety checker, where the pipeline comes with one.
+    pub fn safety_checker(
+        &self,
+        kind: Kind,
+        device: Device,
+    ) -> Result<Option<SafetyChecker>, DiffusionError> {
+        if !self.has_safety_checker() {
+            return Ok(None);
+        }
+        let missing = |error| match error {
+            DiffusionError::MissingFile { path } => DiffusionError::MissingSafetyChecker { path },
+            other => other,
+        };
+        let open = || {
+            let config = SafetyConfig::new(self.config(SAFETY_CHECKER)?)?;
+            let image = ClipImageConfig::new(read_config(&self.path.join(FEATURE_EXTRACTOR))?)?;
+            image.check_fits(&config.vision)?;
+            let make = |p: &Parameters| SafetyChecker::new(config, image, p);
+            self.network(SAFETY_CHECKER, kind, device, with_one_vision_prefix, make)
+        };
+        open().map(Some).map_err(missing)
     }
 
     /// The files that make the pipeline, by their path in the directory; a directory of these alone
-    /// is the same pipeline. Additions that were learned and are in the
-    /// weights already are among them; other variants of the weights and a safety checker are not.
+    /// is the same pipeline. Additions that were learned and are in the weights already are among them;
+    /// other variants of the weights are not.
     pub fn files(&self) -> Result<Vec<PathBuf>, DiffusionError> {
         let mut files = vec!["model_index.json".into(), "scheduler/scheduler_config.json".into()];
-        for part in [UNET, VAE, TEXT_ENCODER] {
+        let mut parts = vec![UNET, VAE, TEXT_ENCODER];
+        if self.has_safety_checker() {
+            parts.push(SAFETY_CHECKER);
+            files.push(FEATURE_EXTRACTOR.into());
+        }
+        for part in parts {
             let folder = self.path.join(part.folder);
             files.push(Path::new(part.folder).join("config.json"));
             let index = format!("{}.safetensors.index.json", part.stem);
@@ -220,6 +264,21 @@ fn with_prefix(stored: Variables) -> Variables {
     stored.into_iter().filter_map(named).collect()
 }
 
+/// The image encoder's parameters below one prefix, which older files have twice, and without the
+/// positions' numbers, which they hold.
+fn with_one_vision_prefix(stored: Variables) -> Variables {
+    let prefix = format!("{}.", ClipVision::PREFIX);
+    let twice = prefix.repeat(2);
+    let named = |(name, tensor): (String, _)| {
+        let name = match name.strip_prefix(&twice) {
+            Some(rest) => format!("{prefix}{rest}"),
+            None => name,
+        };
+        (!name.ends_with("embeddings.position_ids")).then_some((name, tensor))
+    };
+    stored.into_iter().filter_map(named).collect()
+}
+
 /// Writes a pipeline as a new directory, which diffusers opens. It appears when it is complete.
 pub(crate) fn save(pipeline: &Pipeline, path: &Path) -> Result<(), DiffusionError> {
     let failed = |at: &Path| {
@@ -265,15 +324,23 @@ fn write_parts(pipeline: &Pipeline, path: &Path) -> Result<(), DiffusionError> {
     network(UNET, &pipeline.unet.config().raw, pipeline.unet.variables())?;
     network(VAE, &pipeline.vae.config().raw, pipeline.vae.variables())?;
     network(TEXT_ENCODER, &pipeline.text_encoder.config().raw, pipeline.text_encoder.variables())?;
+    if let Some(checker) = &pipeline.safety_checker {
+        network(SAFETY_CHECKER, &checker.config().raw, checker.variables())?;
+        config("feature_extractor", "preprocessor_config.json", &checker.image_config().raw)?;
+    }
     config("scheduler", "scheduler_config.json", pipeline.scheduler.raw())?;
     for (name, bytes) in pipeline.tokenizer.files() {
         file("tokenizer", name, bytes)?;
     }
+    let checked = pipeline.safety_checker.is_some();
+    let of_checker = |library: &str, class: &str| {
+        if checked { json!([library, class]) } else { json!([null, null]) }
+    };
     let index = json!({
         "_class_name": "StableDiffusionPipeline",
-        "feature_extractor": [null, null],
-        "requires_safety_checker": false,
-        "safety_checker": [null, null],
+        "feature_extractor": of_checker("transformers", "CLIPImageProcessor"),
+        "requires_safety_checker": checked,
+        "safety_checker": of_checker("stable_diffusion", "StableDiffusionSafetyChecker"),
         "scheduler": ["diffusers", pipeline.scheduler.kind().class_name()],
         "text_encoder": ["transformers", "CLIPTextModel"],
         "tokenizer": ["transformers", "CLIPTokenizer"],

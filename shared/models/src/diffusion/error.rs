@@ -15,6 +15,16 @@ pub enum DiffusionError {
         /// The file.
         path: PathBuf,
     },
+    /// The directory names a safety checker and has no files of it.
+    #[error(
+        "{} is missing, and model_index.json names a safety checker; bring its files as \
+         safetensors, or say that there is none: \"safety_checker\": [null, null]",
+        path.display()
+    )]
+    MissingSafetyChecker {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be read.
     #[error("{} could not be read", path.display())]
     Read {

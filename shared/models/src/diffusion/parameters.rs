@@ -113,7 +113,7 @@ impl Parameters {
         shape: &[i64],
         start: Start,
     ) -> Result<Tensor, WeightsError> {
-        let full = format!("{}.{name}", self.prefix);
+        let full = self.below(name).prefix;
         let mut shared = self.shared.borrow_mut();
         let tensor = shared.source.get(&full, shape, start)?;
         if tensor.size() != shape {

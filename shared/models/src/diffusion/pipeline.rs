@@ -8,8 +8,8 @@ use tch::{Device, Kind, TchError, Tensor, no_grad};
 use super::scheduler::Scheduler;
 use super::timestep::timesteps;
 use super::{
-    ClipText, DiffusionError, Directory, Noise, SchedulerConfig, SchedulerKind, Tokenizer, Unet,
-    Vae, directory,
+    ClipText, DiffusionError, Directory, Noise, SafetyChecker, SchedulerConfig, SchedulerKind,
+    Tokenizer, Unet, Vae, directory,
 };
 
 /// How images are drawn.
@@ -82,12 +82,14 @@ pub struct Pipeline {
     pub vae: Vae,
     /// How the network is used.
     pub scheduler: SchedulerConfig,
+    /// What looks at the images, where there is one; [`generate`](Self::generate) does not ask it.
+    pub safety_checker: Option<SafetyChecker>,
     kind: Kind,
     device: Device,
 }
 
 impl Pipeline {
-    /// A pipeline of parts that fit each other.
+    /// A pipeline of parts that fit each other, without a safety checker.
     pub fn new(
         tokenizer: Tokenizer,
         text_encoder: ClipText,
@@ -114,7 +116,8 @@ impl Pipeline {
         let any = unet.variables().values().next();
         let (kind, device) =
             any.map_or((Kind::Float, Device::Cpu), |tensor| (tensor.kind(), tensor.device()));
-        Ok(Self { tokenizer, text_encoder, unet, vae, scheduler, kind, device })
+        let safety_checker = None;
+        Ok(Self { tokenizer, text_encoder, unet, vae, scheduler, safety_checker, kind, device })
     }
 
     /// Reads a diffusers directory; see [`Directory::pipeline`].
@@ -123,7 +126,7 @@ impl Pipeline {
     }
 
     /// Writes the pipeline as a new directory, which diffusers opens. It appears when it is
-    /// complete; a safety checker is not part of it.
+    /// complete.
     pub fn save(&self, path: &Path) -> Result<(), DiffusionError> {
         directory::save(self, path)
     }

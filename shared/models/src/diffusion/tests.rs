@@ -8,6 +8,8 @@ use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
+mod safety;
+
 use super::mapped;
 use super::*;
 use crate::WeightsError;
