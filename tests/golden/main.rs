@@ -8,6 +8,8 @@ mod conformal;
 mod diffusion_networks;
 mod diffusion_pipeline;
 mod diffusion_schedulers;
+mod image_metrics;
+mod inception;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;
