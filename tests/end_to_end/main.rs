@@ -8,6 +8,7 @@ mod calibrator_away;
 mod collector;
 mod data_sets;
 mod generator;
+mod images;
 mod killed;
 mod own_predictor;
 mod photos;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use agespan_service::environment::fetched_weights;
 use clap::Args;
 
 /// Settings of the estimator.
@@ -20,19 +21,6 @@ pub struct Config {
     /// fills it.
     #[arg(long, env = "AGESPAN_FIRST_WEIGHTS", default_value_os_t = fetched_weights())]
     pub first_weights: PathBuf,
-}
-
-/// Where `make setup` puts the weights that it fetches. clap takes one variable for a setting; this
-/// default hangs on two.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the default of a setting, found where it is declared"
-)]
-fn fetched_weights() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = set("AGESPAN_CACHE").map(PathBuf::from);
-    let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache/agespan");
-    cache.unwrap_or_else(home).join("weights")
 }
 
 impl Config {

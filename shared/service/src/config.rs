@@ -82,4 +82,7 @@ pub struct Peers {
     /// The conformal-calibrator.
     #[arg(long, env = "AGESPAN_CALIBRATOR_URL")]
     pub calibrator_url: Option<String>,
+    /// The diffusion-generator.
+    #[arg(long, env = "AGESPAN_GENERATOR_URL")]
+    pub generator_url: Option<String>,
 }

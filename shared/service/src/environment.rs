@@ -8,6 +8,7 @@
 //!   process so keeps up to a gibibyte that it has used once.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 const ENVIRONMENT: [(&str, &str); 2] = [
@@ -34,6 +35,19 @@ pub fn begin_for_models() {
         let mut command = Command::new(program);
         let _ = for_models(command.args(std::env::args_os().skip(1))).exec();
     }
+}
+
+/// Where `make setup` puts the weights that it fetches. clap takes one variable for a setting; this
+/// default hangs on two.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the default of a setting, found in one place for all who have it"
+)]
+pub fn fetched_weights() -> PathBuf {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("AGESPAN_CACHE").map(PathBuf::from);
+    let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache/agespan");
+    cache.unwrap_or_else(home).join("weights")
 }
 
 #[expect(clippy::disallowed_methods, reason = "these libraries are configured by it alone")]
