@@ -10,6 +10,8 @@ use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tonic::{Code, Status};
 
+use crate::tiny_pipeline;
+
 /// So many made-up images, of `shade` more or less.
 fn save(folder: &Path, count: u32, shade: u32) {
     fs::create_dir_all(folder).unwrap();
@@ -102,6 +104,36 @@ async fn pairs_are_compared_without_a_server() {
     let said =
         sandbox.alone(&["evaluate", "images", "--reference", "one", "--candidate", "no"]).await;
     assert!(said.code != 0 && said.err.contains("there is no no"), "{}", said.err);
+}
+
+#[tokio::test]
+async fn reconstructions_are_compared_pair_by_pair() {
+    let sandbox = Sandbox::new().await;
+    save(&sandbox.path("one"), 4, 0);
+    RgbImage::new(33, 48).save(sandbox.path("one/odd.png")).unwrap();
+    tiny_pipeline::save(&sandbox.path(""), "tiny", 1);
+    let said = sandbox
+        .alone(&[
+            "evaluate",
+            "images",
+            "--reference",
+            "one",
+            "--reconstructed-by",
+            "tiny",
+            "--json",
+        ])
+        .await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["ssim"]["count"], 4);
+    // The autoencoder has learned nothing.
+    assert!(json["psnr"]["value"].as_f64().unwrap() < 20.0, "{json}");
+    assert_eq!(json["candidate"]["excluded"][0]["reason"], "SIZE");
+    assert_eq!(json["reference"]["excluded"][0]["reason"], "PARTNER");
+    let said = sandbox
+        .alone(&["evaluate", "images", "--reference", "one", "--reconstructed-by", "one"])
+        .await;
+    assert!(said.code != 0 && said.err.contains("autoencoder"), "{}", said.err);
 }
 
 #[tokio::test]

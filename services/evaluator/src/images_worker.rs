@@ -36,7 +36,10 @@ impl Handler for Comparer {
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
         context.note_progress(0, 0, "reading the sets");
         let reference = self.set(&job.reference).await?;
-        let candidate = self.set(&job.candidate).await?;
+        let candidate = match &job.candidate {
+            Place::Reconstruction(path) => Set::reconstructed(&reference, path.clone()),
+            place => self.set(place).await?,
+        };
         let extractor = self.extractor(&job)?;
         let seen = self.seen(&reference, extractor.as_ref()).await;
         let known = seen.is_some();
@@ -70,6 +73,9 @@ impl Comparer {
             Place::Dataset { name, split } => self.peers.split_set(name, *split).await,
             Place::Job(name) => self.peers.drawn_set(name).await,
             Place::Path(path) => set_at(path).await,
+            Place::Reconstruction(_) => {
+                Err(JobFailure::permanent("PAYLOAD", "the reference is a reconstruction"))
+            }
         }
     }
 

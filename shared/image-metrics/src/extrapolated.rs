@@ -11,7 +11,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{Features, Gaussian, MetricError, Moments};
+use crate::{Features, MetricError, Moments, Spread};
 
 /// Numbers of images at which the distance is measured, evenly from a quarter of all to all.
 const POINTS: usize = 8;
@@ -33,12 +33,12 @@ pub struct Extrapolated {
 /// [`MetricError::TooFew`] below eight candidates; those of
 /// [`frechet_distance`](crate::frechet_distance).
 pub fn extrapolate(
-    reference: &Gaussian,
+    reference: &Spread<'_>,
     candidates: &Features,
     seed: u64,
 ) -> Result<Extrapolated, MetricError> {
     candidates.at_least(POINTS, "FID∞")?;
-    let (reference, all) = (reference.spread()?, candidates.len());
+    let all = candidates.len();
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut points = Vec::with_capacity(POINTS);
     for step in 0..POINTS {
@@ -77,6 +77,7 @@ mod tests {
     #[test]
     fn what_too_few_images_add_is_taken_away() {
         let reference = Moments::of(&noise(20_000, 1)).unwrap();
+        let reference = reference.spread().unwrap();
         let found = extrapolate(&reference, &noise(400, 2), 0).unwrap();
         let (fewest, all) = (found.points[0], found.points[7]);
         assert_eq!((fewest.0, all.0), (100, 400));
@@ -88,6 +89,7 @@ mod tests {
     #[test]
     fn seven_images_are_too_few() {
         let reference = Moments::of(&noise(20, 1)).unwrap();
+        let reference = reference.spread().unwrap();
         let few = MetricError::TooFew { metric: "FID∞", needed: 8, found: 7 };
         assert_eq!(extrapolate(&reference, &noise(7, 2), 0), Err(few));
         assert!(extrapolate(&reference, &noise(8, 2), 0).is_ok());

@@ -66,8 +66,11 @@ pub struct Images {
     #[arg(long, value_name = "SET")]
     pub(crate) reference: String,
     /// What is compared.
-    #[arg(long, value_name = "SET")]
-    pub(crate) candidate: String,
+    #[arg(long, value_name = "SET", required_unless_present = "reconstructed_by")]
+    pub(crate) candidate: Option<String>,
+    /// Compare with what the autoencoder of this diffusers directory makes of the reference.
+    #[arg(long, value_name = "DIR", conflicts_with = "candidate")]
+    pub(crate) reconstructed_by: Option<String>,
     /// Part of the reference, where it is a data set.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) reference_split: Split,

@@ -12,13 +12,18 @@ use crate::show;
 
 /// What can be refused before anything is started.
 pub(crate) fn check(images: &Images) -> Result<()> {
-    for (flag, set) in [("reference", &images.reference), ("candidate", &images.candidate)] {
+    let candidate = images.candidate.iter().map(|set| ("candidate", set));
+    let autoencoder = images.reconstructed_by.iter().map(|set| ("reconstructed-by", set));
+    for (flag, set) in
+        [("reference", &images.reference)].into_iter().chain(candidate).chain(autoencoder)
+    {
         if !is_resource(set) && !Path::new(set).exists() {
             bail!("--{flag}: there is no {set}; give a folder, a zip or a tar");
         }
     }
     let of_pairs = |metric: &Metric| matches!(metric, Metric::Mse | Metric::Psnr | Metric::Ssim);
-    if !images.paired && images.metrics.iter().any(of_pairs) {
+    let paired = images.paired || images.reconstructed_by.is_some();
+    if !paired && images.metrics.iter().any(of_pairs) {
         bail!("mse, psnr and ssim compare pairs: add --paired, or leave them out");
     }
     Ok(())
@@ -53,11 +58,13 @@ fn is_resource(set: &str) -> bool {
 fn request(images: &Images) -> Result<proto::EvaluateImagesRequest> {
     let set = |set: &str| if is_resource(set) { Ok(set.to_owned()) } else { absolute(set) };
     let extractor = &images.extractor;
+    let autoencoder = images.reconstructed_by.as_deref().map(absolute).transpose()?;
     // A name has neither a folder nor an ending.
     let is_file = extractor.contains(['/', '.']);
     Ok(proto::EvaluateImagesRequest {
         reference: set(&images.reference)?,
-        candidate: set(&images.candidate)?,
+        candidate: images.candidate.as_deref().map(set).transpose()?.unwrap_or_default(),
+        reconstructed_by: autoencoder.unwrap_or_default(),
         reference_split: evaluate::to_proto(images.reference_split).into(),
         candidate_split: evaluate::to_proto(images.candidate_split).into(),
         paired: images.paired,

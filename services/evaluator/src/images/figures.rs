@@ -23,8 +23,9 @@ pub(crate) fn frechet(
     candidate: &Seen,
 ) -> Result<Frechet, CompareError> {
     let failed = |source| CompareError::Metric { metric: "FID", source };
-    let value = frechet_distance(&reference.gaussian, &candidate.gaussian).map_err(failed)?;
-    let infinity = match extrapolate(&reference.gaussian, &candidate.kept, SEED) {
+    let spread = reference.gaussian.spread().map_err(failed)?;
+    let value = spread.distance(&candidate.gaussian).map_err(failed)?;
+    let infinity = match extrapolate(&spread, &candidate.kept, SEED) {
         Ok(found) => Some(Infinity {
             value: found.value,
             slope: found.slope,

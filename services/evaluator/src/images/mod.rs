@@ -3,7 +3,8 @@
 //! The way of a comparison, in the order of the code:
 //!
 //! * [`Comparison`]: what is asked for.
-//! * [`Set`]: images, read one batch after the other, as often as they are needed.
+//! * [`Set`]: images, read one batch after the other, as often as they are needed, or what an
+//!   autoencoder makes of those.
 //! * [`Extractor`]: which network looks at them, named so that numbers of two cannot be confused;
 //!   `engine` is that network, on the thread that compares.
 //! * [`compare`]: the whole calculation. Its formulas are in `agespan-image-metrics`.
@@ -18,6 +19,7 @@ mod figures;
 mod kept;
 mod page;
 mod paired;
+mod reconstruction;
 mod report;
 mod seen;
 mod set;
@@ -30,6 +32,7 @@ pub use error::CompareError;
 pub use extractor::{AGE_BACKBONE, Extractor, ExtractorError, IMAGENET_MOBILENET_V2};
 pub use kept::{Kept, KeptError};
 pub use page::page;
+pub use reconstruction::ReconstructionError;
 pub use report::{
     Exclusion, Exclusions, Floor, Frechet, ImageSet, ImagesReport, Infinity, Kernel, Neighbours,
     PairedFigure,

@@ -4,6 +4,7 @@
 //! run ahead of whoever compares, by a few batches.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use agespan_imaging::source::{Content, InputFile, Source, SourceError, SourceLimits};
@@ -13,7 +14,7 @@ use agespan_storage::Hasher;
 use rayon::prelude::*;
 use tokio::sync::mpsc;
 
-use super::Exclusion;
+use super::{Exclusion, ReconstructionError};
 
 /// Images of one batch: what the network takes at once.
 pub(crate) const BATCH: usize = 32;
@@ -32,6 +33,9 @@ pub enum SetError {
     /// The service that has the images.
     #[error(transparent)]
     Peer(#[from] JobFailure),
+    /// The autoencoder that images are passed through.
+    #[error(transparent)]
+    Reconstruction(#[from] ReconstructionError),
     /// Nobody listens any more.
     #[error("reading was given up")]
     GivenUp,
@@ -109,7 +113,7 @@ pub struct Set {
     /// Whether files are called alike where they show the same.
     pub named: bool,
     /// Begins to read it.
-    pub open: Box<dyn Fn() -> Pictures + Send + Sync>,
+    pub open: Arc<dyn Fn() -> Pictures + Send + Sync>,
 }
 
 impl Set {
@@ -133,7 +137,7 @@ impl Set {
             content_hash: Some(hasher.finish().to_string()),
             count: Some(count),
             named: true,
-            open: Box::new(move || read_ahead(source.clone())),
+            open: Arc::new(move || read_ahead(source.clone())),
         })
     }
 }

@@ -21,6 +21,8 @@ pub enum Place {
     Job(String),
     /// A folder, zip, tar or tar.gz on this machine.
     Path(PathBuf),
+    /// The reference, passed through the autoencoder of this diffusers directory.
+    Reconstruction(PathBuf),
 }
 
 /// A number that can be asked for.

@@ -12,10 +12,16 @@ use crate::worker::Split;
 
 /// The job.
 pub(super) fn comparison(request: &proto::EvaluateImagesRequest) -> Result<Comparison, Status> {
+    let reconstructed = !request.reconstructed_by.is_empty();
+    let candidate = if reconstructed {
+        reconstruction(request)?
+    } else {
+        place("candidate", &request.candidate, request.candidate_split)?
+    };
     Ok(Comparison {
         reference: place("reference", &request.reference, request.reference_split)?,
-        candidate: place("candidate", &request.candidate, request.candidate_split)?,
-        metrics: metrics(request)?,
+        candidate,
+        metrics: metrics(request, request.paired || reconstructed)?,
         extractor: extractor(&request.extractor)?,
     })
 }
@@ -55,9 +61,27 @@ pub(super) fn split(field: &str, asked: i32) -> Result<Split, Status> {
     }
 }
 
-fn metrics(request: &proto::EvaluateImagesRequest) -> Result<Vec<Metric>, Status> {
+fn reconstruction(request: &proto::EvaluateImagesRequest) -> Result<Place, Status> {
+    let (field, name) = ("reconstructed_by", &request.reconstructed_by);
+    if !request.candidate.is_empty() {
+        let message = "the reconstructions are the candidates: leave `candidate` empty";
+        return Err(status::invalid(field, "CANDIDATE", message));
+    }
+    let path = Path::new(name);
+    if !path.is_absolute() {
+        let message = format!("{name:?} is no absolute path of a diffusers directory");
+        return Err(status::invalid(field, "PLACE", message));
+    }
+    if !path.is_dir() {
+        let message = format!("{field}: there is no directory {name}");
+        return Err(status::not_found("path", name, message));
+    }
+    Ok(Place::Reconstruction(path.to_owned()))
+}
+
+fn metrics(request: &proto::EvaluateImagesRequest, paired: bool) -> Result<Vec<Metric>, Status> {
     if request.metrics.is_empty() {
-        return Ok(Metric::usual(request.paired));
+        return Ok(Metric::usual(paired));
     }
     let mut metrics = Vec::new();
     for &asked in &request.metrics {
@@ -72,7 +96,7 @@ fn metrics(request: &proto::EvaluateImagesRequest) -> Result<Vec<Metric>, Status
                 return Err(status::invalid("metrics", "UNKNOWN_ENUM", "not an ImageMetric"));
             }
         };
-        if metric.is_paired() && !request.paired {
+        if metric.is_paired() && !paired {
             let message = "MSE, PSNR and SSIM compare pairs: set `paired`, or ask for others";
             return Err(status::invalid("metrics", "NOT_PAIRED", message));
         }

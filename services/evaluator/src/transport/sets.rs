@@ -1,6 +1,7 @@
 //! Images that other services have, as sets.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use agespan_client::Client;
 use agespan_jobs::JobFailure;
@@ -34,7 +35,7 @@ impl Peers {
             content_hash: Some(summary.content_hash),
             count: Some(summary.sample_count),
             named: false,
-            open: Box::new(move || {
+            open: Arc::new(move || {
                 let request = StreamSamplesRequest {
                     name: dataset.clone(),
                     split: part.into(),
@@ -65,7 +66,7 @@ impl Peers {
             content_hash: None,
             count: None,
             named: false,
-            open: Box::new(move || {
+            open: Arc::new(move || {
                 let request = StreamGeneratedFacesRequest { job: job.clone(), start_index: 0 };
                 begin(&runtime, |sender| stream_job(client.clone(), request, sender))
             }),
