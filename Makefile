@@ -25,6 +25,8 @@ bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports th
 	@$(cache)/peers/bin/python tests/bench/dataset.py $(programs)/agespan $(DATA)
 	cargo build --release --workspace --example throughput
 	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
+	cargo build --release --workspace --example bench_images
+	@$(cache)/peers/bin/python tests/bench/images.py $(programs)/examples/bench_images tests/golden/inception.json
 
 bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
 	cargo build --release --workspace --example bench_diffusion

@@ -10,6 +10,7 @@ mod collector;
 mod data_sets;
 mod finetuning;
 mod generator;
+mod images;
 mod killed;
 mod own_predictor;
 mod photos;

@@ -10,6 +10,8 @@ mod diffusion_pipeline;
 mod diffusion_safety;
 mod diffusion_schedulers;
 mod diffusion_training;
+mod image_metrics;
+mod inception;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;

@@ -57,6 +57,8 @@ fn only_one_thread_holds_a_network() {
         "services/age-estimator/src/training",
         "services/age-estimator/examples/",
         "services/diffusion-generator/src/engine",
+        "services/evaluator/src/images/engine.rs",
+        "services/evaluator/src/images/reconstruction.rs",
         "services/diffusion-generator/src/tiny_pipeline.rs",
         "tests/golden/",
     ];

@@ -58,9 +58,10 @@ fn only_the_system_sees_the_services() {
 #[test]
 fn statistics_and_networks_know_no_transport() {
     let metadata = metadata();
-    let forbidden: [(&str, &[&str]); 5] = [
+    let forbidden: [(&str, &[&str]); 6] = [
         ("agespan-conformal", &["tch", "torch-sys", "tokio", "tonic", "redis", "prost"]),
         ("agespan-models", &["tokio", "tonic", "redis", "prost", "agespan-proto"]),
+        ("agespan-image-metrics", &["tch", "torch-sys", "tokio", "tonic", "redis", "prost"]),
         ("agespan-imaging", &["tch", "tokio", "tonic", "redis", "prost"]),
         // It starts in no time because it need not load libtorch.
         ("agespan", &["tch", "torch-sys"]),

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod dataset;
+mod evaluate;
 mod finetune;
 mod generate;
 
@@ -15,6 +16,8 @@ use crate::commands::faces::Look;
 use crate::commands::{self, demo, photos};
 pub(crate) use calibrate::{Calibrate, Calibration, Grouping};
 pub(crate) use dataset::{Dataset, ExportFormat, Import, ImportFormat};
+pub use evaluate::Evaluate;
+pub(crate) use evaluate::{Estimator, Images, Metric, Scores};
 pub(crate) use finetune::{Decay, Finetune, Precision};
 pub use generate::Generate;
 pub(crate) use generate::{Gender, Pipeline, Scheduler};
@@ -43,8 +46,11 @@ pub struct Asked {
 impl Arguments {
     /// Whether this process estimates or trains, rather than ask another to.
     pub(crate) fn runs_a_model(&self) -> bool {
-        match self.command {
+        match &self.command {
             Command::Up(_) | Command::Local(Local::Demo(_)) => true,
+            Command::Local(Local::Evaluate(evaluate)) => {
+                evaluate.images().is_some() && self.asked.server.is_none()
+            }
             Command::Local(_) => self.asked.server.is_none(),
             _ => false,
         }
@@ -56,6 +62,10 @@ impl Arguments {
             Command::Local(Local::Predict(predict)) => photos::among(&predict.photos).map(drop),
             Command::Local(Local::Verify(verify)) => photos::among(&verify.photos).map(drop),
             Command::Local(Local::Demo(demo)) => demo::check(demo),
+            Command::Local(Local::Evaluate(evaluate)) => match evaluate.images() {
+                Some(images) => commands::images::check(images),
+                None => Ok(()),
+            },
             Command::Local(Local::Generate(generate)) => commands::generate::check(generate),
             _ => Ok(()),
         }
@@ -82,9 +92,6 @@ pub(crate) enum Command {
     /// Look at calibrations, compare them, or choose the active one.
     #[command(subcommand)]
     Calibration(Calibration),
-    /// Measure.
-    #[command(subcommand)]
-    Evaluate(Evaluate),
     /// Fine-tune a pipeline on the faces of a data set.
     Finetune(Box<Finetune>),
     /// Look at the pipelines that draw faces, or add one.
@@ -104,6 +111,9 @@ pub enum Local {
     Verify(Verify),
     /// Draw faces: by a prompt, or by age, gender and race.
     Generate(Box<Generate>),
+    /// Measure: the estimator, or images.
+    #[command(subcommand)]
+    Evaluate(Box<Evaluate>),
     /// The whole story end to end, on the weights that come with the project.
     Demo(Demo),
 }
@@ -220,49 +230,6 @@ pub(crate) enum Model {
     },
     /// Make a model the one that answers.
     Activate { name: String },
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Evaluate {
-    /// The estimator on a split, through its own RPC.
-    Estimator {
-        /// The data set.
-        #[arg(long)]
-        dataset: String,
-        /// The model [default: the active one].
-        #[arg(long, default_value = "")]
-        model: String,
-        /// Coverage of the intervals.
-        #[arg(long, default_value_t = 0.9)]
-        coverage: f64,
-        /// Part of the data set. Choose by validation, report by test.
-        #[arg(long, value_enum, default_value_t)]
-        split: Split,
-        /// Folder for report.json and report.html, a page with plots.
-        #[arg(long, value_name = "DIR")]
-        out: Option<PathBuf>,
-    },
-    /// All nonconformity scores side by side: which makes the narrowest intervals?
-    Scores(Scores),
-}
-
-#[derive(Args)]
-pub(crate) struct Scores {
-    /// The data set; its calibration split is fitted on.
-    #[arg(long)]
-    pub(crate) dataset: String,
-    /// The model [default: the active one].
-    #[arg(long, default_value = "")]
-    pub(crate) model: String,
-    /// Coverage of the intervals.
-    #[arg(long, default_value_t = 0.9)]
-    pub(crate) coverage: f64,
-    /// The split that is measured. Choose by validation, report by test.
-    #[arg(long, value_enum, default_value = "validation")]
-    pub(crate) split: Split,
-    /// Which faces share a threshold.
-    #[arg(long, value_enum, default_value_t)]
-    pub(crate) grouping: Grouping,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

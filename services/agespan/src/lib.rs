@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-pub use arguments::{Asked, Demo, Generate, Local, Predict, Verify};
+pub use arguments::{Asked, Demo, Evaluate, Generate, Local, Predict, Verify};
 
 /// The `main` of `agespan`.
 pub fn main() -> ExitCode {

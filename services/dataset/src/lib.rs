@@ -3,7 +3,7 @@
 //!
 //! The way of an import ([`import`]):
 //!
-//! 1. [`source`] streams the files of a directory, zip or tar, one at a time;
+//! 1. [`source`] of `agespan-imaging` streams the files of a directory, zip or tar, one at a time;
 //! 2. [`layout`] reads labels from file names or tables, as each data set writes them;
 //! 3. [`clean`] decodes every image under limits, and quarantines what is faulty, duplicate or
 //!    contradictory, each file with its reason;
@@ -32,11 +32,12 @@ pub mod manifest;
 pub mod prepare;
 pub mod record;
 pub mod samples;
-pub mod source;
 pub mod split;
 pub mod statistics;
 pub mod transport;
 pub mod worker;
+
+pub use agespan_imaging::source;
 
 use agespan_service::{Component, Platform};
 

@@ -5,11 +5,15 @@
 //! * [`metrics`]: rows of labels and answers to figures with bounds. Pure.
 //! * [`diagnostics`]: where those figures may hide that a promise does not hold. Pure.
 //! * [`page`]: a report as an HTML page with plots. Pure.
+//! * [`images`]: two sets of images compared.
 //! * [`reports`]: reports in the artifact store, named by their content.
-//! * [`worker`]: the evaluation as a job.
+//! * [`worker`], [`images_worker`]: the evaluation and the comparison as jobs.
 //! * [`transport`]: the RPCs, and the calls to the dataset service and the estimator.
 
+mod config;
 pub mod diagnostics;
+pub mod images;
+pub mod images_worker;
 pub mod metrics;
 pub mod page;
 pub mod reports;
@@ -18,25 +22,38 @@ pub mod worker;
 
 use std::sync::Arc;
 
-use agespan_jobs::Worker;
+use agespan_jobs::{Handler, Worker};
 use agespan_service::{AnyError, Component, Platform};
+
+pub use config::Config;
 
 /// The service on this platform.
 ///
 /// # Errors
 /// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform) -> Result<Component, AnyError> {
+pub fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
+    agespan_models::threads::set_count(config.threads());
     let reports = reports::Reports::new(platform.storage.clone());
-    let mut component = transport::component(reports.clone(), platform.jobs.clone());
-    if platform.role.works() {
-        let peers = transport::Peers::new(platform)?;
-        let evaluator = Arc::new(worker::Evaluator { peers, reports });
-        let worker = Worker::new(platform.jobs.clone(), worker::KIND, evaluator, 1);
-        component = component.with_background(|stop| async move {
-            if let Err(error) = worker.run(stop).await {
-                tracing::error!(%error, "the evaluation worker ended");
-            }
-        });
+    let component = transport::component(reports.clone(), platform.jobs.clone());
+    if !platform.role.works() {
+        return Ok(component);
     }
-    Ok(component)
+    let peers = transport::Peers::new(platform)?;
+    let comparer = images_worker::Comparer {
+        peers: peers.clone(),
+        reports: reports.clone(),
+        kept: images::Kept::new(platform.storage.clone()),
+        first_weights: config.first_weights.clone(),
+    };
+    let evaluator = worker::Evaluator { peers, reports };
+    let works: [(&str, Arc<dyn Handler>); 2] =
+        [(worker::KIND, Arc::new(evaluator)), (images_worker::KIND, Arc::new(comparer))];
+    Ok(works.into_iter().fold(component, |component, (kind, handler)| {
+        let worker = Worker::new(platform.jobs.clone(), kind, handler, 1);
+        component.with_background(move |stop| async move {
+            if let Err(error) = worker.run(stop).await {
+                tracing::error!(%error, kind, "a worker ended");
+            }
+        })
+    }))
 }

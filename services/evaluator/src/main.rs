@@ -10,10 +10,14 @@ use clap::Parser;
 struct Arguments {
     #[command(flatten)]
     process: agespan_service::Config,
+    #[command(flatten)]
+    evaluator: agespan_evaluator::Config,
 }
 
 fn main() -> ExitCode {
-    agespan_service::main(Arguments::parse().process, |platform| async move {
-        Ok(vec![agespan_evaluator::assemble(&platform)?])
+    agespan_service::environment::begin_for_models();
+    let Arguments { process, evaluator } = Arguments::parse();
+    agespan_service::main(process, |platform| async move {
+        Ok(vec![agespan_evaluator::assemble(&platform, &evaluator)?])
     })
 }

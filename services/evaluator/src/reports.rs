@@ -4,6 +4,7 @@ use agespan_storage::{Artifact, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostics::Diagnostics;
+use crate::images::ImagesReport;
 use crate::metrics::Metrics;
 
 const CONTENTS: &str = "reports/contents";
@@ -32,6 +33,17 @@ pub struct Report {
     /// What they may hide; none in a report of a version that did not look.
     #[serde(default)]
     pub diagnostics: Option<Diagnostics>,
+}
+
+/// A report of either kind. They are told apart by their fields: the bytes of estimators' reports are
+/// what they were before there were others, and so are their names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AnyReport {
+    /// Of the estimator on a split.
+    Estimator(Box<Report>),
+    /// Of two sets of images.
+    Images(Box<ImagesReport>),
 }
 
 /// The name of a report is the hash of its bytes, which are what they were before ranges.
@@ -80,7 +92,7 @@ impl Reports {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn insert(&self, report: &Report) -> Result<String, ReportError> {
+    pub async fn insert(&self, report: &AnyReport) -> Result<String, ReportError> {
         let json = serde_json::to_vec_pretty(report)?;
         let content = self.storage.put_artifact(CONTENTS, "json", json.into()).await?;
         let id = content.hash.short();
@@ -95,7 +107,7 @@ impl Reports {
     ///
     /// # Errors
     /// When it is not there, or the store fails.
-    pub async fn get(&self, id: &str) -> Result<(Record, Report), ReportError> {
+    pub async fn get(&self, id: &str) -> Result<(Record, AnyReport), ReportError> {
         let record: Record =
             self.storage.get_json(&path(id)).await.map_err(|error| match error {
                 StorageError::NotFound { .. } => ReportError::NotFound(id.to_owned()),

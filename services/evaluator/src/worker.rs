@@ -6,7 +6,7 @@ use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::reports::{Report, Reports};
+use crate::reports::{AnyReport, Report, Reports};
 use crate::transport::{Answers, Peers};
 use crate::{diagnostics, metrics};
 
@@ -25,6 +25,18 @@ pub enum Split {
     Calibration,
     /// For figures that are reported.
     Test,
+}
+
+impl Split {
+    /// As it is called.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Calibration => "calibration",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// What the job is told.
@@ -78,7 +90,7 @@ impl Handler for Evaluator {
         };
         let id = self
             .reports
-            .insert(&report)
+            .insert(&AnyReport::Estimator(Box::new(report)))
             .await
             .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
         Ok(format!("reports/{id}"))

@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 }
 
 /// Runs a command with a system of its own. Two services suffice to ask about photos, and no job
-/// store; one and a passing job store to draw.
+/// store; to draw or to compare images, a passing job store as well.
 async fn run(local: Local, json: bool) -> Result<ExitCode> {
     let data_dir = local.data_dir();
     // The Redis in it ends before it is removed.
@@ -43,6 +43,12 @@ async fn run(local: Local, json: bool) -> Result<ExitCode> {
             let redis = PrivateRedis::start(&scratch.path().join("redis")).await?;
             let url = redis.url();
             (System::start(&system::FACES, &data_dir, Some(&url), None).await?, Some(redis))
+        }
+        Local::Evaluate(_) => {
+            // In a folder of its own for the same reason.
+            let redis = PrivateRedis::start(&scratch.path().join("redis")).await?;
+            let url = redis.url();
+            (System::start(&system::IMAGES, &data_dir, Some(&url), None).await?, Some(redis))
         }
         Local::Demo(demo) => {
             println!("Starting the five services and a private Redis in {}.", data_dir.display());

@@ -6,6 +6,7 @@ use std::path::Path;
 use agespan_age_estimator::Config as EstimatorConfig;
 use agespan_client::Client;
 use agespan_diffusion_generator::Config as GeneratorConfig;
+use agespan_evaluator::Config as EvaluatorConfig;
 use agespan_service::{AnyError, CancellationToken, Component, Config, Platform, serve};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, FromArgMatches};
@@ -25,6 +26,9 @@ pub(crate) const ALL: [Service; 5] = [
 
 /// Those that answer about photos.
 pub(crate) const PHOTOS: [Service; 2] = [Service::ConformalCalibrator, Service::AgeEstimator];
+
+/// Those that compare images, of data sets and of folders.
+pub(crate) const IMAGES: [Service; 2] = [Service::Dataset, Service::Evaluator];
 
 /// The one that draws faces.
 pub(crate) const FACES: [Service; 1] = [Service::DiffusionGenerator];
@@ -51,7 +55,13 @@ pub(crate) async fn assemble(
                 };
                 agespan_diffusion_generator::assemble(platform, &config)?
             }
-            Service::Evaluator => agespan_evaluator::assemble(platform)?,
+            Service::Evaluator => {
+                let config = EvaluatorConfig {
+                    model_threads: estimator.model_threads,
+                    first_weights: estimator.first_weights.clone(),
+                };
+                agespan_evaluator::assemble(platform, &config)?
+            }
         });
     }
     Ok(components)

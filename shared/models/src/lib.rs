@@ -4,12 +4,14 @@
 //!
 //! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
 //! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
+//! * [`Inception`]: what FID is measured by.
 //! * [`Mtcnn`]: finds faces and five landmarks of each in a photo.
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
 //! * [`AdamW`]: the optimiser, whose state can be saved and restored.
 //! * [`diffusion`]: text-to-image diffusion, from a diffusers directory to an image.
 //! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
+//! * [`shipped`]: the model that comes with the program.
 //! * [`threads`]: how many threads libtorch takes.
 //!
 //! Tensors stay on the thread that made them: a model has one owner.
@@ -17,16 +19,19 @@
 mod adamw;
 mod age_net;
 pub mod diffusion;
+mod inception;
 mod input;
 pub mod label_distribution;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;
+pub mod shipped;
 pub mod threads;
 pub mod weights;
 
 pub use adamw::AdamW;
 pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
+pub use inception::Inception;
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;

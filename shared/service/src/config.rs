@@ -82,6 +82,9 @@ pub struct Peers {
     /// The conformal-calibrator.
     #[arg(long, env = "AGESPAN_CALIBRATOR_URL")]
     pub calibrator_url: Option<String>,
+    /// The diffusion-generator.
+    #[arg(long, env = "AGESPAN_GENERATOR_URL")]
+    pub generator_url: Option<String>,
 }
 
 /// Where `make setup` puts the weights that it fetches: the default of every `--first-weights`. clap

@@ -26,6 +26,8 @@ pub struct Platform {
     pub estimator_url: String,
     /// URL of the conformal-calibrator.
     pub calibrator_url: String,
+    /// URL of the diffusion-generator.
+    pub generator_url: String,
 }
 
 /// Why the resources cannot be had.
@@ -71,6 +73,7 @@ impl Platform {
             dataset_url: url(&config.peers.dataset_url),
             estimator_url: url(&config.peers.estimator_url),
             calibrator_url: url(&config.peers.calibrator_url),
+            generator_url: url(&config.peers.generator_url),
         })
     }
 }

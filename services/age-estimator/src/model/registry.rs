@@ -3,7 +3,7 @@
 //! `models/weights/{sha256}.safetensors` are the weights; `models/records/{id}.json` say what they
 //! are; `models/active.json` names the active one.
 
-use agespan_models::Backbone;
+use agespan_models::{Backbone, shipped};
 use agespan_storage::{Artifact, Storage, StorageError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,7 @@ const WEIGHTS: &str = "models/weights";
 const RECORDS: &str = "models/records";
 const ACTIVE: &str = "models/active.json";
 
-/// The model that comes with the program.
-const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../weights/model.safetensors");
-const SHIPPED_CARD: &[u8] = include_bytes!("../../weights/model.json");
-/// Its backbone, which trains where none is named.
+/// The shipped model's backbone, which trains where none is named.
 pub const SHIPPED_BACKBONE: Backbone = Backbone::MobileNetV1;
 
 /// What there is to know of a model beside its weights.
@@ -116,8 +113,8 @@ impl Registry {
     /// # Errors
     /// When the store fails.
     pub async fn install_shipped(&self) -> Result<(), ModelError> {
-        let card = serde_json::from_slice(SHIPPED_CARD).map_err(ModelError::ShippedCard)?;
-        let record = self.insert(Bytes::from_static(SHIPPED_WEIGHTS), card, true).await?;
+        let card = serde_json::from_slice(shipped::CARD).map_err(ModelError::ShippedCard)?;
+        let record = self.insert(Bytes::from_static(shipped::WEIGHTS), card, true).await?;
         match self.storage.create_json(ACTIVE, &Active { id: record.id }).await {
             Ok(()) | Err(StorageError::AlreadyExists { .. }) => Ok(()),
             Err(error) => Err(error.into()),
@@ -193,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_shipped_card_is_read_and_is_of_the_backbone_that_trains_by_default() {
-        let card: Card = serde_json::from_slice(SHIPPED_CARD).unwrap();
+        let card: Card = serde_json::from_slice(shipped::CARD).unwrap();
         assert_eq!(card.spec.net.backbone, SHIPPED_BACKBONE);
     }
 }

@@ -8,23 +8,22 @@ use agespan_client::proto::evaluator::v1 as proto;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use crate::arguments::{Evaluate, Split};
-use crate::commands::{Session, resource, scores};
+use crate::arguments::{Estimator, Evaluate, Split};
+use crate::commands::{Session, images, resource, scores};
 use crate::show::{self, percent};
 
 /// Runs one of the evaluations.
-pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
-    let (dataset, model, coverage, split, out) = match command {
-        Evaluate::Estimator { dataset, model, coverage, split, out } => {
-            (dataset, model, coverage, split, out)
-        }
+pub(crate) async fn run(session: &Session, command: &Evaluate) -> Result<()> {
+    let Estimator { dataset, model, coverage, split, out } = match command {
+        Evaluate::Estimator(command) => command,
+        Evaluate::Images(command) => return images::run(session, command).await,
         Evaluate::Scores(command) => return scores::run(session, command).await,
     };
     let request = proto::EvaluateEstimatorRequest {
-        dataset: resource("datasets", &dataset),
-        split: to_proto(split).into(),
-        model: if model.is_empty() { model } else { resource("models", &model) },
-        coverage: Some(coverage),
+        dataset: resource("datasets", dataset),
+        split: to_proto(*split).into(),
+        model: if model.is_empty() { String::new() } else { resource("models", model) },
+        coverage: Some(*coverage),
         ..Default::default()
     };
     let answer = estimator(session, request).await?;
@@ -36,7 +35,7 @@ pub(crate) async fn run(session: &Session, command: Evaluate) -> Result<()> {
         show_report(&report);
     }
     if let Some(folder) = out {
-        write(&folder, &json, &answer.html)?;
+        write(folder, &json, &answer.html)?;
     }
     Ok(())
 }

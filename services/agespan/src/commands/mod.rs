@@ -8,6 +8,7 @@ mod evaluate;
 pub(crate) mod faces;
 mod finetune;
 pub(crate) mod generate;
+pub(crate) mod images;
 mod job;
 mod model;
 pub(crate) mod photos;
@@ -63,7 +64,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Model(model) => model::run(&session()?, model).await?,
         Command::Calibrate(calibrate) => calibrate::run(&session()?, &calibrate).await?,
         Command::Calibration(command) => calibration::run(&session()?, command).await?,
-        Command::Evaluate(evaluate) => evaluate::run(&session()?, evaluate).await?,
         Command::Pipeline(command) => pipeline::run(&session()?, command).await?,
         Command::Job(job) => job::run(&session()?, job).await?,
         // `main` handed it over.
@@ -79,6 +79,10 @@ impl Local {
             Self::Predict(predict) => predict.data_dir.clone(),
             Self::Verify(verify) => verify.data_dir.clone(),
             Self::Generate(generate) => generate.data_dir.clone(),
+            // The others need a server.
+            Self::Evaluate(evaluate) => {
+                evaluate.images().map(|images| images.data_dir.clone()).unwrap_or_default()
+            }
             Self::Demo(demo) => demo::data_dir(demo),
         }
     }
@@ -92,6 +96,10 @@ impl Local {
             Self::Predict(predict) => predict::run(client, predict, json).await,
             Self::Verify(verify) => verify::run(client, verify, json).await,
             Self::Generate(generate) => generate::run(client, generate, json).await,
+            Self::Evaluate(evaluate) => {
+                let session = Session { client: client.clone(), json };
+                evaluate::run(&session, evaluate).await.map(|()| ExitCode::SUCCESS)
+            }
             Self::Demo(demo) => demo::run(client, demo).await,
         }
     }

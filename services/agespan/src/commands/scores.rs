@@ -18,8 +18,9 @@ use crate::show;
 type Faces = Vec<(Prediction, f64)>;
 
 /// Fits each score on the calibration split, without storing anything, and measures it on another.
-pub(crate) async fn run(session: &Session, command: arguments::Scores) -> Result<()> {
+pub(crate) async fn run(session: &Session, command: &arguments::Scores) -> Result<()> {
     let arguments::Scores { dataset, model, coverage, split, grouping } = command;
+    let (coverage, split, grouping) = (*coverage, *split, *grouping);
     if split == arguments::Split::Calibration {
         bail!("intervals are measured on faces that they were not calibrated on: --split test");
     }
@@ -28,8 +29,8 @@ pub(crate) async fn run(session: &Session, command: arguments::Scores) -> Result
     if grouping == Grouping::Label {
         bail!("a data set has no labels; choose another --grouping");
     }
-    let dataset = resource("datasets", &dataset);
-    let mut model = if model.is_empty() { model } else { resource("models", &model) };
+    let dataset = resource("datasets", dataset);
+    let mut model = if model.is_empty() { String::new() } else { resource("models", model) };
     let calibration = faces(session, &dataset, dataset::Split::Calibration, &mut model).await?;
     let measured = faces(session, &dataset, evaluate::to_proto(split), &mut model).await?;
     let mut tables = Vec::new();

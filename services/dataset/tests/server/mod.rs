@@ -45,6 +45,7 @@ impl Server {
             dataset_url: url.clone(),
             estimator_url: url.clone(),
             calibrator_url: url.clone(),
+            generator_url: url.clone(),
         };
         let components = vec![agespan_dataset::assemble(&platform)];
         let drain = Duration::from_secs(1);

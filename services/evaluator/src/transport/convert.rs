@@ -7,28 +7,39 @@ use tonic::Status;
 
 use crate::diagnostics::{Diagnostics, LevelCoverage, WorstSlab};
 use crate::metrics::{Bounded, Division, Gender, Group};
-use crate::reports::{Record, Report, ReportError};
+use crate::reports::{AnyReport, Record, Report, ReportError};
 
-pub(super) fn report(record: &Record, report: Report) -> proto::Report {
-    let groups = |groups: Vec<Group>| groups.into_iter().map(group).collect();
+use super::images;
+
+pub(super) fn report(record: &Record, report: AnyReport) -> proto::Report {
+    let (estimator, images) = match report {
+        AnyReport::Estimator(report) => (Some(estimator(*report)), None),
+        AnyReport::Images(report) => (None, Some(images::report(*report))),
+    };
     proto::Report {
         name: format!("reports/{}", record.id),
         create_time: Some(timestamp(record.created)),
-        estimator: Some(proto::EstimatorReport {
-            dataset: report.dataset,
-            split_hash: report.split_hash,
-            model: report.model,
-            calibration: report.calibration,
-            coverage: report.coverage,
-            overall: Some(group(report.metrics.overall)),
-            by_predicted_group: groups(report.metrics.by_predicted_group),
-            by_true_decade: groups(report.metrics.by_true_decade),
-            gender: Some(gender(report.metrics.gender)),
-            refused: count(report.refused),
-            range_labelled: count(report.range_labelled),
-            divisions: report.metrics.divisions.into_iter().map(division).collect(),
-            diagnostics: report.diagnostics.map(diagnostics),
-        }),
+        estimator,
+        images,
+    }
+}
+
+fn estimator(report: Report) -> proto::EstimatorReport {
+    let groups = |groups: Vec<Group>| groups.into_iter().map(group).collect();
+    proto::EstimatorReport {
+        dataset: report.dataset,
+        split_hash: report.split_hash,
+        model: report.model,
+        calibration: report.calibration,
+        coverage: report.coverage,
+        overall: Some(group(report.metrics.overall)),
+        by_predicted_group: groups(report.metrics.by_predicted_group),
+        by_true_decade: groups(report.metrics.by_true_decade),
+        gender: Some(gender(report.metrics.gender)),
+        refused: count(report.refused),
+        range_labelled: count(report.range_labelled),
+        divisions: report.metrics.divisions.into_iter().map(division).collect(),
+        diagnostics: report.diagnostics.map(diagnostics),
     }
 }
 

@@ -1,10 +1,12 @@
 //! `agespan.evaluator.v1.EvaluatorService`.
 
+mod asked;
 mod convert;
+mod images;
 mod peers;
+mod sets;
 
 use agespan_jobs::Jobs;
-use agespan_proto::dataset::v1::Split as ProtoSplit;
 use agespan_proto::evaluator::v1 as proto;
 use agespan_proto::evaluator::v1::evaluator_service_server::{
     EvaluatorService, EvaluatorServiceServer, SERVICE_NAME,
@@ -16,9 +18,11 @@ use tonic::{Request, Response, Status};
 pub(crate) use peers::Answers;
 pub use peers::Peers;
 
+use crate::images as comparison;
+use crate::images_worker;
 use crate::page::page;
-use crate::reports::Reports;
-use crate::worker::{Evaluation, KIND, Split};
+use crate::reports::{AnyReport, Reports};
+use crate::worker::{Evaluation, KIND};
 
 struct Transport {
     reports: Reports,
@@ -37,13 +41,7 @@ fn evaluation(request: &proto::EvaluateEstimatorRequest) -> Result<Evaluation, S
     if !request.model.is_empty() {
         status::resource_id("model", "models", &request.model)?;
     }
-    let split = match ProtoSplit::try_from(request.split) {
-        Ok(ProtoSplit::Unspecified | ProtoSplit::Test) => Split::Test,
-        Ok(ProtoSplit::Train) => Split::Train,
-        Ok(ProtoSplit::Validation) => Split::Validation,
-        Ok(ProtoSplit::Calibration) => Split::Calibration,
-        Err(_) => return Err(status::invalid("split", "UNKNOWN_ENUM", "not a Split")),
-    };
+    let split = asked::split("split", request.split)?;
     let coverage = transport::coverage(request.coverage)?;
     Ok(Evaluation {
         dataset: request.dataset.clone(),
@@ -67,9 +65,13 @@ impl EvaluatorService for Transport {
 
     async fn evaluate_images(
         &self,
-        _request: Request<proto::EvaluateImagesRequest>,
+        request: Request<proto::EvaluateImagesRequest>,
     ) -> Result<Response<proto::EvaluateImagesResponse>, Status> {
-        Err(status::unimplemented("the comparison of two sets of images"))
+        let request = request.into_inner();
+        let comparison = asked::comparison(&request)?;
+        let (jobs, kind) = (&self.jobs, images_worker::KIND);
+        let job = transport::submit(jobs, kind, &comparison, request.request_id).await?;
+        Ok(Response::new(proto::EvaluateImagesResponse { job: Some(job) }))
     }
 
     async fn cross_check_generated(
@@ -86,7 +88,11 @@ impl EvaluatorService for Transport {
         let request = request.get_ref();
         let id = status::resource_id("name", "reports", &request.name)?;
         let (record, report) = self.reports.get(id).await.map_err(convert::report_error)?;
-        let html = if request.include_html { page(&report) } else { String::new() };
+        let html = match &report {
+            _ if !request.include_html => String::new(),
+            AnyReport::Estimator(report) => page(report),
+            AnyReport::Images(report) => comparison::page(report),
+        };
         let report = Some(convert::report(&record, report));
         Ok(Response::new(proto::GetReportResponse { report, html }))
     }

@@ -28,9 +28,10 @@ pub(crate) struct Answers {
 /// The services that are asked.
 #[derive(Clone, Debug)]
 pub struct Peers {
-    dataset: Client,
+    pub(super) dataset: Client,
     estimator: Client,
     calibrator: Client,
+    pub(super) generator: Client,
 }
 
 impl Peers {
@@ -43,6 +44,7 @@ impl Peers {
             dataset: Client::new(&platform.dataset_url)?,
             estimator: Client::new(&platform.estimator_url)?,
             calibrator: Client::new(&platform.calibrator_url)?,
+            generator: Client::new(&platform.generator_url)?,
         })
     }
 
@@ -85,7 +87,7 @@ impl Peers {
         Ok(document.calibration)
     }
 
-    async fn summary(
+    pub(super) async fn summary(
         &self,
         name: &str,
         split: dataset::Split,
@@ -167,7 +169,7 @@ fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
     })
 }
 
-fn split_to_proto(split: Split) -> dataset::Split {
+pub(super) fn split_to_proto(split: Split) -> dataset::Split {
     match split {
         Split::Train => dataset::Split::Train,
         Split::Validation => dataset::Split::Validation,

@@ -22,7 +22,6 @@ use thiserror::Error;
 
 /// Why a source cannot be read.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum SourceError {
     /// The path cannot be read at all.
     #[error("cannot read {path}: check that it exists and may be read")]
@@ -47,7 +46,7 @@ pub enum SourceError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// An entry's path leads out of the archive.
-    #[error("the entry {entry:?} {problem}: nothing was imported; remove it if you trust the rest")]
+    #[error("the entry {entry:?} {problem}: nothing was read; remove it if you trust the rest")]
     Unsafe {
         /// The entry's path, as the archive spells it.
         entry: String,
