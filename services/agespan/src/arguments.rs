@@ -17,7 +17,7 @@ use crate::commands::{self, demo, photos};
 pub(crate) use calibrate::{Calibrate, Calibration, Grouping};
 pub(crate) use dataset::{Dataset, ExportFormat, Import, ImportFormat};
 pub use evaluate::Evaluate;
-pub(crate) use evaluate::{Estimator, Images, Metric, Scores};
+pub(crate) use evaluate::{Estimator, Generated, Images, Metric, Scores};
 pub(crate) use finetune::{Decay, Finetune, Precision};
 pub use generate::Generate;
 pub(crate) use generate::{Gender, Pipeline, Scheduler};
@@ -49,7 +49,7 @@ impl Arguments {
         match &self.command {
             Command::Up(_) | Command::Local(Local::Demo(_)) => true,
             Command::Local(Local::Evaluate(evaluate)) => {
-                evaluate.images().is_some() && self.asked.server.is_none()
+                evaluate.data_dir().is_some() && self.asked.server.is_none()
             }
             Command::Local(_) => self.asked.server.is_none(),
             _ => false,

@@ -38,6 +38,9 @@ pub struct GenerateJob {
     pub prompt: String,
     /// Where that was worded from attributes: these.
     pub attributes: Option<Attributes>,
+    /// Instead of a prompt: what image after image is to show, and then from the first again.
+    #[serde(default)]
+    pub grid: Vec<Attributes>,
     /// What to keep away from.
     pub negative_prompt: String,
     /// How far to go from the negative prompt towards the prompt.
@@ -68,6 +71,15 @@ pub struct GenerateJob {
 }
 
 impl GenerateJob {
+    /// The prompt of an image, and the attributes that it was worded from.
+    pub fn subject(&self, index: u32) -> (String, Option<Attributes>) {
+        let cell = (index as usize).checked_rem(self.grid.len()).map(|cell| self.grid[cell]);
+        match cell {
+            Some(attributes) => (attributes.prompt(), Some(attributes)),
+            None => (self.prompt.clone(), self.attributes),
+        }
+    }
+
     /// The seed of an image's first draw: it hangs on nothing but the job's and the index.
     pub fn seed_of(&self, index: u32) -> u64 {
         self.seed.wrapping_add(u64::from(index))

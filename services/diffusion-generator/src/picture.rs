@@ -28,7 +28,7 @@ const XMP: &str = "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\
 pub(crate) fn encode(
     kept: &Kept,
     facts: &Facts,
-    job: &GenerateJob,
+    (job, prompt): (&GenerateJob, String),
     pipeline: &Record,
 ) -> Result<Vec<u8>, EncodingError> {
     let mut bytes = Vec::new();
@@ -36,6 +36,7 @@ pub(crate) fn encode(
     let mut encoder = Encoder::new(&mut bytes, drawn.width, drawn.height);
     encoder.set_color(ColorType::Rgb);
     encoder.set_depth(BitDepth::Eight);
+    encoder.add_itxt_chunk("Prompt".to_owned(), prompt)?;
     for (keyword, text) in texts(facts, job, pipeline) {
         encoder.add_itxt_chunk(keyword.to_owned(), text)?;
     }
@@ -52,7 +53,6 @@ fn texts(facts: &Facts, job: &GenerateJob, pipeline: &Record) -> Vec<(&'static s
     let mut texts = vec![
         ("Synthetic", "true".to_owned()),
         ("Software", format!("agespan {}", env!("CARGO_PKG_VERSION"))),
-        ("Prompt", job.prompt.clone()),
         ("Negative prompt", job.negative_prompt.clone()),
         ("Seed", facts.seed.to_string()),
         ("Steps", job.steps.to_string()),

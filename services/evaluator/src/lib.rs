@@ -6,11 +6,14 @@
 //! * [`diagnostics`]: where those figures may hide that a promise does not hold. Pure.
 //! * [`page`]: a report as an HTML page with plots. Pure.
 //! * [`images`]: two sets of images compared.
+//! * [`cross_check`]: faces that were drawn to a prompt, and what is estimated of them. Pure.
 //! * [`reports`]: reports in the artifact store, named by their content.
-//! * [`worker`], [`images_worker`]: the evaluation and the comparison as jobs.
+//! * [`worker`], [`images_worker`], [`cross_check_worker`]: these as jobs.
 //! * [`transport`]: the RPCs, and the calls to the dataset service and the estimator.
 
 mod config;
+pub mod cross_check;
+pub mod cross_check_worker;
 pub mod diagnostics;
 pub mod images;
 pub mod images_worker;
@@ -45,9 +48,14 @@ pub fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyEr
         kept: images::Kept::new(platform.storage.clone()),
         first_weights: config.first_weights.clone(),
     };
+    let cross_checker =
+        cross_check_worker::CrossChecker { peers: peers.clone(), reports: reports.clone() };
     let evaluator = worker::Evaluator { peers, reports };
-    let works: [(&str, Arc<dyn Handler>); 2] =
-        [(worker::KIND, Arc::new(evaluator)), (images_worker::KIND, Arc::new(comparer))];
+    let works: [(&str, Arc<dyn Handler>); 3] = [
+        (worker::KIND, Arc::new(evaluator)),
+        (images_worker::KIND, Arc::new(comparer)),
+        (cross_check_worker::KIND, Arc::new(cross_checker)),
+    ];
     Ok(works.into_iter().fold(component, |component, (kind, handler)| {
         let worker = Worker::new(platform.jobs.clone(), kind, handler, 1);
         component.with_background(move |stop| async move {

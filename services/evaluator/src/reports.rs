@@ -3,6 +3,7 @@
 use agespan_storage::{Artifact, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 
+use crate::cross_check::CrossCheck;
 use crate::diagnostics::Diagnostics;
 use crate::images::ImagesReport;
 use crate::metrics::Metrics;
@@ -35,13 +36,15 @@ pub struct Report {
     pub diagnostics: Option<Diagnostics>,
 }
 
-/// A report of either kind. They are told apart by their fields: the bytes of estimators' reports are
+/// A report of any kind. They are told apart by their fields: the bytes of estimators' reports are
 /// what they were before there were others, and so are their names.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum AnyReport {
     /// Of the estimator on a split.
     Estimator(Box<Report>),
+    /// Of drawn faces.
+    CrossCheck(Box<CrossCheck>),
     /// Of two sets of images.
     Images(Box<ImagesReport>),
 }

@@ -44,11 +44,13 @@ async fn run(local: Local, json: bool) -> Result<ExitCode> {
             let url = redis.url();
             (System::start(&system::FACES, &data_dir, Some(&url), None).await?, Some(redis))
         }
-        Local::Evaluate(_) => {
+        Local::Evaluate(evaluate) => {
             // In a folder of its own for the same reason.
             let redis = PrivateRedis::start(&scratch.path().join("redis")).await?;
             let url = redis.url();
-            (System::start(&system::IMAGES, &data_dir, Some(&url), None).await?, Some(redis))
+            let all = evaluate.needs_all();
+            let services: &[_] = if all { &system::ALL } else { &system::IMAGES };
+            (System::start(services, &data_dir, Some(&url), None).await?, Some(redis))
         }
         Local::Demo(demo) => {
             println!("Starting the five services and a private Redis in {}.", data_dir.display());

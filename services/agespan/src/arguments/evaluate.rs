@@ -1,6 +1,6 @@
 //! `agespan evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -14,6 +14,8 @@ pub enum Evaluate {
     /// Two sets of images: originals and reconstructions, or real faces and drawn ones. Needs no
     /// server.
     Images(Images),
+    /// Faces that are drawn to prompts: does the estimator still hold? Needs no server.
+    Generated(Generated),
     /// All nonconformity scores side by side: which makes the narrowest intervals?
     Scores(Scores),
 }
@@ -95,6 +97,47 @@ pub struct Images {
     pub(crate) data_dir: PathBuf,
 }
 
+/// Drawn faces to cross-check.
+#[derive(Args)]
+pub struct Generated {
+    /// A generation that is there or under way; without it faces are drawn first.
+    #[arg(long, value_name = "JOB", conflicts_with_all = ["pipeline", "ages", "count"])]
+    pub(crate) generated: Option<String>,
+    /// A pipeline by name, or a diffusers directory [default: the newest].
+    #[arg(long, value_name = "NAME|DIR")]
+    pub(crate) pipeline: Option<PathBuf>,
+    /// Ages to draw, each as both genders and all races [default: 2, 5, 10, 15 to 85].
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) ages: Vec<u32>,
+    /// How many images [default: one of each].
+    #[arg(short = 'n', long, default_value_t = 0, hide_default_value = true)]
+    pub(crate) count: u32,
+    /// Image i is drawn from SEED + i.
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Denoising steps, 1 to 1000.
+    #[arg(long, default_value_t = 50)]
+    pub(crate) steps: u32,
+    /// How far to go from no prompt towards the prompt.
+    #[arg(long, default_value_t = 7.5)]
+    pub(crate) guidance: f64,
+    /// The model [default: the active one].
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Coverage of the intervals.
+    #[arg(long, default_value_t = 0.9)]
+    pub(crate) coverage: f64,
+    /// A data set of real faces: report intervals that are weighted for the shift as well.
+    #[arg(long)]
+    pub(crate) dataset: Option<String>,
+    /// Folder for report.json, report.html with the pictures, and rows.csv.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Folder with pipelines, data sets and reports, when no server is named.
+    #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
+    pub(crate) data_dir: PathBuf,
+}
+
 /// A number that two sets of images have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Metric {
@@ -117,7 +160,21 @@ impl Evaluate {
     pub(crate) fn images(&self) -> Option<&Images> {
         match self {
             Self::Images(images) => Some(images),
+            Self::Estimator(_) | Self::Generated(_) | Self::Scores(_) => None,
+        }
+    }
+
+    /// The folder that it works in where no server is named; none where it needs one.
+    pub(crate) fn data_dir(&self) -> Option<&Path> {
+        match self {
+            Self::Images(images) => Some(&images.data_dir),
+            Self::Generated(generated) => Some(&generated.data_dir),
             Self::Estimator(_) | Self::Scores(_) => None,
         }
+    }
+
+    /// Whether every service has a part in it.
+    pub fn needs_all(&self) -> bool {
+        matches!(self, Self::Generated(_))
     }
 }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 
 use crate::arguments::{Estimator, Evaluate, Split};
-use crate::commands::{Session, images, resource, scores};
+use crate::commands::{Session, generated, images, resource, scores};
 use crate::show::{self, percent};
 
 /// Runs one of the evaluations.
@@ -17,6 +17,7 @@ pub(crate) async fn run(session: &Session, command: &Evaluate) -> Result<()> {
     let Estimator { dataset, model, coverage, split, out } = match command {
         Evaluate::Estimator(command) => command,
         Evaluate::Images(command) => return images::run(session, command).await,
+        Evaluate::Generated(command) => return generated::run(session, command).await,
         Evaluate::Scores(command) => return scores::run(session, command).await,
     };
     let request = proto::EvaluateEstimatorRequest {

@@ -8,6 +8,7 @@ mod evaluate;
 pub(crate) mod faces;
 mod finetune;
 pub(crate) mod generate;
+mod generated;
 pub(crate) mod images;
 mod job;
 mod model;
@@ -19,7 +20,7 @@ mod scores;
 mod train;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use agespan_client::Client;
@@ -80,9 +81,7 @@ impl Local {
             Self::Verify(verify) => verify.data_dir.clone(),
             Self::Generate(generate) => generate.data_dir.clone(),
             // The others need a server.
-            Self::Evaluate(evaluate) => {
-                evaluate.images().map(|images| images.data_dir.clone()).unwrap_or_default()
-            }
+            Self::Evaluate(evaluate) => evaluate.data_dir().map(Path::to_owned).unwrap_or_default(),
             Self::Demo(demo) => demo::data_dir(demo),
         }
     }

@@ -1,15 +1,13 @@
 //! What a caller asks for by itself, whatever the pipeline: everything is refused that none can draw.
 
 use agespan_models::diffusion::SchedulerKind;
-use agespan_proto::age::v1::Gender as ProtoGender;
 use agespan_proto::generator::v1 as proto;
-use agespan_proto::generator::v1::generate_faces_request::Subject;
 use agespan_service::status;
 use tonic::Status;
 
 use super::convert;
+use super::subject::{self, Asking};
 use crate::draws::{DEFAULT_DRAWS, FaceCheck, MAX_DRAWS};
-use crate::wording::{Attributes, Gender, MAX_AGE};
 
 const MAX_COUNT: u32 = 100_000;
 const DEFAULT_STEPS: u32 = 50;
@@ -22,8 +20,7 @@ const MAX_PROMPT_BYTES: usize = 10_000;
 
 /// A request's own values, with the defaults in.
 pub(super) struct Asked {
-    pub(super) prompt: String,
-    pub(super) attributes: Option<Attributes>,
+    pub(super) subject: Asking,
     pub(super) count: u32,
     pub(super) steps: u32,
     pub(super) guidance_scale: f64,
@@ -36,10 +33,12 @@ pub(super) fn read(
     request: &proto::GenerateFacesRequest,
     has_detector: bool,
 ) -> Result<Asked, Status> {
-    let (prompt, attributes) = subject(request.subject.as_ref())?;
-    short_enough("prompt", &prompt)?;
+    let subject = subject::read(request.subject.as_ref())?;
+    short_enough("prompt", &subject.prompt)?;
     short_enough("negative_prompt", &request.negative_prompt)?;
-    let count = up_to("count", "COUNT", request.count, MAX_COUNT)?.unwrap_or(1);
+    let count = up_to("count", "COUNT", request.count, MAX_COUNT)?;
+    // As many as the grid has combinations, which are fewer than the most.
+    let count = count.unwrap_or(subject.grid.len().max(1) as u32);
     let steps = up_to("steps", "STEPS", request.steps, MAX_STEPS)?.unwrap_or(DEFAULT_STEPS);
     for (field, side) in [("width", request.width), ("height", request.height)] {
         up_to(field, "SIZE", side, MAX_SIDE)?;
@@ -48,8 +47,7 @@ pub(super) fn read(
         return refuse("eta", "ETA", format!("{} is not between 0 and 1", request.eta));
     }
     let asked = Asked {
-        prompt,
-        attributes,
+        subject,
         count,
         steps,
         guidance_scale: guidance_scale(request.guidance_scale)?,
@@ -69,32 +67,6 @@ pub(super) fn refuse<T>(
     message: impl Into<String>,
 ) -> Result<T, Status> {
     Err(status::invalid(field, reason, message))
-}
-
-fn subject(subject: Option<&Subject>) -> Result<(String, Option<Attributes>), Status> {
-    let asked = match subject {
-        None => return refuse("subject", "SUBJECT", "give a prompt or attributes"),
-        Some(Subject::Prompt(prompt)) => return Ok((prompt.clone(), None)),
-        Some(Subject::Attributes(asked)) => asked,
-    };
-    if asked.age > MAX_AGE {
-        let message = format!("{} is not 0 to {MAX_AGE}", asked.age);
-        return refuse("attributes.age", "AGE", message);
-    }
-    let gender = match ProtoGender::try_from(asked.gender) {
-        Ok(ProtoGender::Female) => Gender::Female,
-        Ok(ProtoGender::Male) => Gender::Male,
-        Ok(ProtoGender::Unspecified) => {
-            return refuse("attributes.gender", "GENDER", "give GENDER_FEMALE or GENDER_MALE");
-        }
-        Err(_) => return refuse("attributes.gender", "UNKNOWN_ENUM", "not a Gender"),
-    };
-    let race = asked.race.parse();
-    let race = race.or_else(|error: crate::wording::UnknownRace| {
-        refuse("attributes.race", "RACE", error.to_string())
-    })?;
-    let attributes = Attributes { age: asked.age, gender, race };
-    Ok((attributes.prompt(), Some(attributes)))
 }
 
 fn short_enough(field: &str, text: &str) -> Result<(), Status> {

@@ -26,8 +26,9 @@ pub(super) fn job(
         steps_made(&record.shape, asked.scheduler, asked.steps, request.eta)?;
     let job = GenerateJob {
         pipeline: record.id.clone(),
-        prompt: asked.prompt,
-        attributes: asked.attributes,
+        prompt: asked.subject.prompt,
+        attributes: asked.subject.attributes,
+        grid: asked.subject.grid,
         negative_prompt: request.negative_prompt.clone(),
         guidance_scale: asked.guidance_scale,
         steps: asked.steps,

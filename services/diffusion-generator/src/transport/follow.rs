@@ -79,12 +79,13 @@ impl Follow {
             Some(artifact) => read(artifact).await?,
             None => Bytes::new(),
         };
+        let (prompt, attributes) = self.job.subject(self.next);
         let answer = Answer {
             index: self.next,
             image: read(&image.artifact).await?,
             seed: image.facts.seed,
-            prompt: self.job.prompt.clone(),
-            attributes: self.job.attributes.as_ref().map(convert::attributes),
+            prompt,
+            attributes: attributes.as_ref().map(convert::attributes),
             warnings: image.facts.warnings,
             trace,
             draws: image.facts.draws,

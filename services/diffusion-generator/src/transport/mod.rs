@@ -5,6 +5,7 @@ mod convert;
 mod fitting;
 mod follow;
 mod peers;
+mod subject;
 mod tuning;
 
 use std::io;

@@ -98,7 +98,8 @@ impl Painter {
             let place = Place { shard, job, number, done };
             let kept = self.draw(&loaded, &place, noise.clone(), context).await?;
             let facts = facts(&kept, job);
-            let file = picture::encode(&kept, &facts, job, &loaded.record)
+            let (prompt, _) = job.subject(index);
+            let file = picture::encode(&kept, &facts, (job, prompt), &loaded.record)
                 .map_err(|error| JobFailure::permanent("PNG", error))?;
             for warning in &facts.warnings {
                 tracing::warn!(index, warning, "an image is drawn");
@@ -125,7 +126,7 @@ impl Painter {
             JobFailure::permanent("SCHEDULER_UNKNOWN", message)
         })?;
         let drawing = Drawing {
-            prompt: job.prompt.clone(),
+            prompt: job.subject(shard.first + number).0,
             negative_prompt: job.negative_prompt.clone(),
             sampling,
             seed: job.seed_of(shard.first + number),

@@ -61,6 +61,7 @@ impl Studio {
             pipeline: self.pipeline.clone(),
             prompt: "a".into(),
             attributes: None,
+            grid: Vec::new(),
             negative_prompt: String::new(),
             guidance_scale: 2.0,
             steps,

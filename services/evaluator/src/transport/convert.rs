@@ -9,19 +9,20 @@ use crate::diagnostics::{Diagnostics, LevelCoverage, WorstSlab};
 use crate::metrics::{Bounded, Division, Gender, Group};
 use crate::reports::{AnyReport, Record, Report, ReportError};
 
-use super::images;
+use super::{cross_check, images};
 
 pub(super) fn report(record: &Record, report: AnyReport) -> proto::Report {
-    let (estimator, images) = match report {
-        AnyReport::Estimator(report) => (Some(estimator(*report)), None),
-        AnyReport::Images(report) => (None, Some(images::report(*report))),
-    };
-    proto::Report {
+    let mut told = proto::Report {
         name: format!("reports/{}", record.id),
         create_time: Some(timestamp(record.created)),
-        estimator,
-        images,
+        ..Default::default()
+    };
+    match report {
+        AnyReport::Estimator(report) => told.estimator = Some(estimator(*report)),
+        AnyReport::Images(report) => told.images = Some(images::report(*report)),
+        AnyReport::CrossCheck(report) => told.cross_check = Some(cross_check::report(*report)),
     }
+    told
 }
 
 fn estimator(report: Report) -> proto::EstimatorReport {
@@ -43,7 +44,7 @@ fn estimator(report: Report) -> proto::EstimatorReport {
     }
 }
 
-fn division(division: Division) -> proto::Division {
+pub(super) fn division(division: Division) -> proto::Division {
     proto::Division { by: division.by, groups: division.groups.into_iter().map(group).collect() }
 }
 
@@ -73,7 +74,7 @@ fn worst_slab(slab: WorstSlab) -> proto::WorstSlab {
     }
 }
 
-fn group(group: Group) -> proto::GroupMetrics {
+pub(super) fn group(group: Group) -> proto::GroupMetrics {
     proto::GroupMetrics {
         name: group.name,
         count: count(group.count),
@@ -86,7 +87,7 @@ fn group(group: Group) -> proto::GroupMetrics {
     }
 }
 
-fn gender(gender: Gender) -> proto::GenderMetrics {
+pub(super) fn gender(gender: Gender) -> proto::GenderMetrics {
     proto::GenderMetrics {
         accuracy: Some(bounded(gender.accuracy)),
         balanced_accuracy: gender.balanced_accuracy,
@@ -97,11 +98,11 @@ fn gender(gender: Gender) -> proto::GenderMetrics {
     }
 }
 
-fn bounded(bounded: Bounded) -> proto::Bounded {
+pub(super) fn bounded(bounded: Bounded) -> proto::Bounded {
     proto::Bounded { value: bounded.value, lower: bounded.lower, upper: bounded.upper }
 }
 
-fn count(count: u64) -> u32 {
+pub(super) fn count(count: u64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 

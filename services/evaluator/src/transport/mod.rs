@@ -2,6 +2,8 @@
 
 mod asked;
 mod convert;
+mod cross_check;
+mod drawn;
 mod images;
 mod peers;
 mod sets;
@@ -18,6 +20,7 @@ use tonic::{Request, Response, Status};
 pub(crate) use peers::Answers;
 pub use peers::Peers;
 
+use crate::cross_check_worker;
 use crate::images as comparison;
 use crate::images_worker;
 use crate::page::page;
@@ -76,9 +79,13 @@ impl EvaluatorService for Transport {
 
     async fn cross_check_generated(
         &self,
-        _request: Request<proto::CrossCheckGeneratedRequest>,
+        request: Request<proto::CrossCheckGeneratedRequest>,
     ) -> Result<Response<proto::CrossCheckGeneratedResponse>, Status> {
-        Err(status::unimplemented("the cross-check on generated faces"))
+        let request = request.into_inner();
+        let asked = cross_check::asked(&request)?;
+        let (jobs, kind) = (&self.jobs, cross_check_worker::KIND);
+        let job = transport::submit(jobs, kind, &asked, request.request_id).await?;
+        Ok(Response::new(proto::CrossCheckGeneratedResponse { job: Some(job) }))
     }
 
     async fn get_report(
@@ -92,6 +99,7 @@ impl EvaluatorService for Transport {
             _ if !request.include_html => String::new(),
             AnyReport::Estimator(report) => page(report),
             AnyReport::Images(report) => comparison::page(report),
+            AnyReport::CrossCheck(report) => crate::cross_check::page(report),
         };
         let report = Some(convert::report(&record, report));
         Ok(Response::new(proto::GetReportResponse { report, html }))

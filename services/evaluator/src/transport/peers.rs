@@ -29,8 +29,8 @@ pub(crate) struct Answers {
 #[derive(Clone, Debug)]
 pub struct Peers {
     pub(super) dataset: Client,
-    estimator: Client,
-    calibrator: Client,
+    pub(super) estimator: Client,
+    pub(super) calibrator: Client,
     pub(super) generator: Client,
 }
 
@@ -109,7 +109,7 @@ impl Answers {
         labels: Vec<dataset::Sample>,
         answer: estimator::BatchEstimateAgeResponse,
     ) -> Result<(), JobFailure> {
-        same_throughout(self, &answer)?;
+        same_throughout(&mut self.model, &mut self.calibration, &answer)?;
         for (result, label) in answer.results.into_iter().zip(labels) {
             match result.outcome {
                 Some(Outcome::Estimates(_)) if label.age_range.is_some() => {
@@ -132,20 +132,21 @@ impl Answers {
 
 /// A report is about one model and one calibration. The model is pinned by the first answer; a
 /// calibration cannot be asked for by name, so a change of it ends the evaluation.
-fn same_throughout(
-    answers: &mut Answers,
+pub(super) fn same_throughout(
+    model: &mut String,
+    calibration: &mut String,
     answer: &estimator::BatchEstimateAgeResponse,
 ) -> Result<(), JobFailure> {
     if answer.calibration.is_empty() {
         let message = format!("{} has no active calibration; calibrate it first", answer.model);
         return Err(JobFailure::permanent("NOT_CALIBRATED", message));
     }
-    if !answers.calibration.is_empty() && answers.calibration != answer.calibration {
+    if !calibration.is_empty() && *calibration != answer.calibration {
         let message = "another calibration became active half-way through; evaluate again";
         return Err(JobFailure::permanent("CALIBRATION_CHANGED", message));
     }
-    answers.model.clone_from(&answer.model);
-    answers.calibration.clone_from(&answer.calibration);
+    model.clone_from(&answer.model);
+    calibration.clone_from(&answer.calibration);
     Ok(())
 }
 

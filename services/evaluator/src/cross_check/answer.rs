@@ -1,0 +1,91 @@
+//! What the figures say, in words: each sentence is chosen by a figure and its bounds.
+
+use super::CrossCheck;
+use crate::metrics::Bounded;
+
+/// The slope from which estimates are said to follow prompts over the whole range.
+const FOLLOWS: f64 = 0.8;
+/// The error of the best published models on real faces, in years: MiVOLO on UTKFace (Kuprashevich and
+/// Tolstykh 2023, arXiv 2307.04616).
+const ON_REAL_FACES: f64 = 4.23;
+
+/// Can the estimator be trusted on these faces?
+pub fn answer(found: &CrossCheck) -> Vec<String> {
+    let overall = &found.agreement.overall;
+    let shown = format!(
+        "On {} drawn faces the estimate differs from the prompted age by {:.1} years in the mean \
+         ({:.1}–{:.1}; about {ON_REAL_FACES} is the best on real faces), and grows by {:.2} \
+         ({:.2}–{:.2}) for each prompted year, with a correlation of {:.2} ({:.2}–{:.2}).",
+        overall.count,
+        overall.mae.value,
+        overall.mae.lower,
+        overall.mae.upper,
+        found.line.slope.value,
+        found.line.slope.lower,
+        found.line.slope.upper,
+        found.line.correlation.value,
+        found.line.correlation.lower,
+        found.line.correlation.upper,
+    );
+    let mut answer = vec![shown, follows(&found.line.slope), holds(found), gender(found)];
+    if let Some(shifted) = &found.shifted {
+        answer.push(format!(
+            "Intervals that are weighted for the shift hold {} of the prompted ages and are {:.1} years \
+             wide; the real faces behind them are worth {:.0} drawn ones{}.",
+            percent(&shifted.inside),
+            shifted.mean_width,
+            shifted.effective_sample_size,
+            if shifted.effective_sample_size < 50.0 { ", too few to lean on" } else { "" },
+        ));
+    }
+    answer.push(
+        "From drawn faces alone it cannot be told who is wrong where prompt and estimate differ: the \
+         generator, which may draw another age than it was asked for, or the estimator."
+            .to_owned(),
+    );
+    answer
+}
+
+fn follows(slope: &Bounded) -> String {
+    if slope.lower >= FOLLOWS {
+        "Estimates follow the prompts over the whole range.".to_owned()
+    } else if slope.upper < FOLLOWS {
+        "Estimates follow the prompts only in part: the young come out older and the old younger than \
+         asked for."
+            .to_owned()
+    } else {
+        "Whether estimates follow the prompts over the whole range cannot be said from so few faces."
+            .to_owned()
+    }
+}
+
+fn holds(found: &CrossCheck) -> String {
+    let overall = &found.agreement.overall;
+    let (inside, promised) = (&overall.coverage, found.coverage);
+    let held = format!(
+        "the {:.0} % intervals, {:.1} years wide in the mean, hold {} of the prompted ages",
+        promised * 100.0,
+        overall.mean_width,
+        percent(inside)
+    );
+    if inside.upper < promised {
+        format!(
+            "No, not as it is on real faces: {held}. The promise is for faces like those at \
+             calibration, and these are not."
+        )
+    } else if inside.lower > promised {
+        format!("Yes, and more: {held}.")
+    } else {
+        format!("Yes, as far as so many faces can tell: {held}.")
+    }
+}
+
+fn gender(found: &CrossCheck) -> String {
+    let accuracy = percent(&found.agreement.gender.accuracy);
+    format!("The estimated gender is the prompted one in {accuracy}.")
+}
+
+fn percent(share: &Bounded) -> String {
+    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
+    format!("{value:.0} % ({lower:.0}–{upper:.0})")
+}

@@ -1,0 +1,131 @@
+//! A cross-check as one HTML file, with every picture inside. The pictures are synthetic.
+
+use agespan_page::figure;
+use maud::{Markup, html};
+
+use super::{CrossCheck, Row, answer, plots};
+use crate::metrics::{Bounded, Group};
+
+const STYLE: &str = "
+.sheet { display: flex; flex-wrap: wrap; gap: 6px }
+.sheet figure { margin: 0; width: 96px; font-size: 11px; line-height: 1.25 }
+.sheet img { width: 96px; height: 96px; object-fit: cover; image-rendering: auto }
+.sheet .outside figcaption { color: #b3401f }
+td img { width: 48px; height: 48px }
+.scroll { overflow-x: auto }
+";
+
+/// The page.
+pub fn page(found: &CrossCheck) -> String {
+    let overall = &found.agreement.overall;
+    let body = html! {
+        h1 { "Is the estimator to be trusted on drawn faces?" }
+        @for sentence in answer(found) { p { (sentence) } }
+        p.note {
+            (overall.count) " images of " code { (found.generated) } ", estimated by "
+            code { (found.model) } " with " code { (found.calibration) } ". " (found.refused)
+            " were refused. Bounds are 95 %. A prompt is no true age, so that nothing here is coverage."
+        }
+        (figure(
+            plots::estimates(found),
+            "Each image with its interval; the thin line is where estimate and prompt are equal, the \
+             thick one the straight line through all points.",
+        ))
+        h2 { "The pictures" }
+        p.note { "Prompted age, then estimate and interval. Red: the interval does not hold the prompt." }
+        div.sheet { @for row in &found.rows { (picture(row)) } }
+        h2 { "By prompted decade" }
+        (groups(&found.agreement.by_true_decade))
+        @for division in found.agreement.divisions.iter().filter(|part| part.groups.len() <= 12) {
+            h2 { "By prompted " (division.by) }
+            (groups(&division.groups))
+        }
+        h2 { "Gender" }
+        (gender(found))
+        h2 { "Every image" }
+        (every(&found.rows))
+    };
+    agespan_page::page(&format!("Agespan: {} on {}", found.model, found.generated), STYLE, &body)
+}
+
+fn holds(row: &Row) -> bool {
+    (row.interval.0..=row.interval.1).contains(&f64::from(row.age))
+}
+
+fn image(row: &Row) -> Markup {
+    let words = format!("drawn: {} years, {}, {}", row.age, gender_word(row.female), row.race);
+    html! { img src={ "data:image/png;base64," (row.image) } alt=(words); }
+}
+
+fn gender_word(female: bool) -> &'static str {
+    if female { "female" } else { "male" }
+}
+
+fn picture(row: &Row) -> Markup {
+    html! {
+        figure.outside[!holds(row)] {
+            (image(row))
+            figcaption {
+                (row.age) ": " (format!("{:.0}", row.estimate)) " ("
+                (format!("{:.0}–{:.0}", row.interval.0, row.interval.1)) ")"
+            }
+        }
+    }
+}
+
+fn groups(groups: &[Group]) -> Markup {
+    html! {
+        div.scroll { table {
+            tr {
+                th { "prompted" } th { "n" } th { "difference, years" } th { "estimate less prompt" }
+                th { "prompt inside" } th { "mean width" }
+            }
+            @for group in groups {
+                tr {
+                    td { (group.name) } td { (group.count) }
+                    td { (format!("{:.1} ({:.1}–{:.1})", group.mae.value, group.mae.lower, group.mae.upper)) }
+                    td { (format!("{:+.1}", group.bias)) } td { (percent(&group.coverage)) }
+                    td { (format!("{:.1}", group.mean_width)) }
+                }
+            }
+        } }
+    }
+}
+
+fn gender(found: &CrossCheck) -> Markup {
+    let gender = &found.agreement.gender;
+    html! {
+        table {
+            tr { th { "prompted" } th { "estimated female" } th { "estimated male" } }
+            tr { td { "female" } td { (gender.female_as_female) } td { (gender.female_as_male) } }
+            tr { td { "male" } td { (gender.male_as_female) } td { (gender.male_as_male) } }
+        }
+    }
+}
+
+fn every(rows: &[Row]) -> Markup {
+    html! {
+        div.scroll { table {
+            tr {
+                th { "" } th { "image" } th { "seed" } th { "prompted age" } th { "gender" } th { "race" }
+                th { "estimate" } th { "interval" } th { "half-width" } th { "gender" } th { "P(female)" }
+            }
+            @for row in rows {
+                tr {
+                    td { (image(row)) } td { (format!("{:06}", row.index)) } td { (row.seed) }
+                    td { (row.age) } td { (gender_word(row.female)) } td { (row.race) }
+                    td { (format!("{:.1}", row.estimate)) }
+                    td { (format!("{:.1}–{:.1}", row.interval.0, row.interval.1)) }
+                    td { (format!("{:.1}", (row.interval.1 - row.interval.0) / 2.0)) }
+                    td { (gender_word(row.answered_female)) }
+                    td { (format!("{:.2}", row.probability_female)) }
+                }
+            }
+        } }
+    }
+}
+
+fn percent(share: &Bounded) -> String {
+    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
+    format!("{value:.0} % ({lower:.0}–{upper:.0})")
+}
