@@ -117,8 +117,9 @@ async fn workers_that_are_killed_change_no_image() {
         .filter(|worker| worker.log().lines().any(|line| line.contains("\"attempt\":2")));
     assert!(takeovers.count() > 0, "nobody took over what a killed worker had begun");
 
-    let undisturbed = generate(&server, request()).await.unwrap();
-    let (undisturbed, end) = stream(&server, &undisturbed.name, 0).await;
+    let again = generate(&server, request()).await.unwrap();
+    let (undisturbed, end) = stream(&server, &again.name, 0).await;
+    server.until(&again.name, |job| job.state() == JobState::Succeeded).await;
     assert!(end.is_none(), "{end:?}");
     assert!(disturbed == undisturbed, "the images differ");
     // The parts of a job that is done are not left in the list.

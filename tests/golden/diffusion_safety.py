@@ -2,7 +2,9 @@
 
 Run once, by hand:
 
-    pip install torch==2.13.0 diffusers==0.42.1 transformers==5.23.0 accelerate pillow==13.0.0
+    pip install torch==2.13.0 diffusers==0.42.1 transformers==5.23.0 accelerate pillow==12.1.1
+
+Pillow 13 resizes some pictures in another order than all versions before it.
     python diffusion_safety.py
 """
 

@@ -1,6 +1,9 @@
 //! Resizing as Pillow's bicubic filter does it, to the last bit: networks that were trained on its
 //! pixels are asked with its pixels.
 //!
+//! That is Pillow's up to version 12. Later ones take the columns first where the height shrinks far
+//! more than the width, which moves single pixels of such pictures by a few levels.
+//!
 //! Keys' cubic convolution (1981, IEEE TASSP 29(6)) with a = -0.5, its support widened by the
 //! reduction; first the rows, then the columns, 8 bits between the two. Pillow's weights are whole
 //! numbers of 22 bits after the point (`Resample.c`), and so are these.

@@ -48,9 +48,9 @@ fn draw_failure(error: &DrawError) -> JobFailure {
         DrawError::Diffusion(DiffusionError::Torch(_)) | DrawError::Failed | DrawError::Ended => {
             JobFailure::retryable("PIPELINE_FAILED", message)
         }
-        // Another worker may have it.
+        // Who set up this worker has to hear of it; another attempt may come to it again.
         DrawError::Faces(FaceCountError::Missing { .. } | FaceCountError::Weights { .. }) => {
-            JobFailure::retryable("FACE_DETECTOR_MISSING", message)
+            JobFailure::permanent("FACE_DETECTOR_MISSING", message)
         }
         DrawError::Faces(_) => JobFailure::retryable("FACE_DETECTOR_FAILED", message),
         _ => JobFailure::permanent("CANNOT_DRAW", message),

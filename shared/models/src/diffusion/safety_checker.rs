@@ -65,7 +65,7 @@ impl SafetyChecker {
         let thresholds = |name: &str, count| {
             let tensor = take(name, &[count])?.f_to_kind(Kind::Double);
             tensor
-                .and_then(|tensor| Vec::<f64>::try_from(tensor))
+                .and_then(Vec::<f64>::try_from)
                 .map_err(|source| WeightsError::Tensor { name: name.to_owned(), source })
         };
         let concept_embeds = take("concept_embeds", &[CONCEPTS, length])?;
