@@ -81,6 +81,12 @@ fn done(job: &Job) -> u64 {
     job.progress.as_ref().map_or(0, |progress| progress.done)
 }
 
+/// Whether a line of a log tells of an attempt after the first. A worker that took over may have been
+/// killed as well.
+fn is_takeover(line: &str) -> bool {
+    line.contains("\"attempt\":2") || line.contains("\"attempt\":3")
+}
+
 #[tokio::test]
 async fn workers_that_are_killed_change_no_image() {
     let sandbox = Sandbox::new().await;
@@ -111,10 +117,8 @@ async fn workers_that_are_killed_change_no_image() {
     }
     let distinct: HashSet<&Bytes> = disturbed.iter().map(|image| &image.image).collect();
     assert_eq!(distinct.len(), 24);
-    let takeovers = others
-        .iter()
-        .chain([&victim])
-        .filter(|worker| worker.log().lines().any(|line| line.contains("\"attempt\":2")));
+    let takeovers =
+        others.iter().chain([&victim]).filter(|worker| worker.log().lines().any(is_takeover));
     assert!(takeovers.count() > 0, "nobody took over what a killed worker had begun");
 
     let again = generate(&server, request()).await.unwrap();
@@ -208,7 +212,10 @@ async fn pipelines_are_listed_and_bad_directories_refused() {
     let other = add(&server, save(&sandbox, "other", 2)).await.unwrap();
     let mut client = server.client.generator();
     let listed = client.list_pipelines(proto::ListPipelinesRequest::default()).await.unwrap();
-    assert_eq!(listed.into_inner().pipelines, [other, tiny.clone()]);
+    let listed = listed.into_inner().pipelines;
+    assert_eq!(listed[..2], [other, tiny.clone()]);
+    // The one that comes with the project is older than all.
+    assert_eq!((listed.len(), listed[2].image_size), (3, 64));
     let request = proto::GetPipelineRequest { name: tiny.name.clone() };
     let got = client.get_pipeline(request).await.unwrap().into_inner();
     assert_eq!(got.pipeline.unwrap(), tiny);
@@ -247,10 +254,6 @@ fn blamed(status: &Status) -> String {
 #[tokio::test]
 async fn what_can_never_be_drawn_is_refused_at_once() {
     let sandbox = Sandbox::new().await;
-    let empty = sandbox.start(PROGRAM, &["--role", "server"]).await;
-    let status = generate(&empty, asked(1, 1)).await.unwrap_err();
-    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
-    assert!(status.message().contains("agespan pipeline add"), "{status}");
     let (server, _) = server(&sandbox).await;
     let with = |change: &dyn Fn(&mut proto::GenerateFacesRequest)| {
         let mut request = asked(1, 2);
@@ -291,9 +294,6 @@ async fn what_can_never_be_drawn_is_refused_at_once() {
     }
     let none = with(&|r| r.pipeline = "pipelines/none".into());
     assert_eq!(generate(&server, none).await.unwrap_err().code(), Code::NotFound);
-    let request = proto::FineTunePipelineRequest::default();
-    let status = server.client.generator().fine_tune_pipeline(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
 
     let (_, end) = stream(&server, "jobs/none", 0).await;
     assert_eq!(end.unwrap().code(), Code::NotFound);
@@ -322,7 +322,7 @@ async fn the_command_line_draws_from_a_directory_without_a_server() {
     assert_eq!(lines[0]["file"], "drawn/000000.png");
     assert_eq!((&lines[0]["age"], &lines[0]["gender"]), (&70.into(), &"male".into()));
     assert_eq!((&lines[0]["draws"], &lines[0]["faces"]), (&3.into(), &0.into()));
-    assert!(lines[0]["warnings"][0].as_str().unwrap().contains("none of 3 draws"), "{}", said.out);
+    assert!(lines[0]["warnings"].to_string().contains("none of 3 draws"), "{}", said.out);
     assert_ne!(pixels(sandbox.path("drawn/000000.png")), pixels(sandbox.path("drawn/000001.png")));
 
     // One implementation's trace is another's noise, and the newest pipeline the default.
@@ -369,7 +369,7 @@ async fn the_command_line_lists_pipelines_and_draws_on_a_server() {
     let said = sandbox.agespan(&server, &draw).await;
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(pixels(sandbox.path("drawn/000000.png")).dimensions(), (16, 16));
-    assert!(said.out.contains("3 │ 0"), "{}", said.out);
+    assert!(said.out.contains("of 3 ┆ 0"), "{}", said.out);
     let unchecked = [&draw[..], &["--no-face-check"]].concat();
     let said = sandbox.agespan(&server, &unchecked).await;
     assert!(said.code == 0 && said.out.contains("not counted"), "{} {}", said.out, said.err);

@@ -7,6 +7,7 @@ mod bad_input;
 mod calibrator_away;
 mod checked_faces;
 mod collector;
+mod cross_check;
 mod data_sets;
 mod finetuning;
 mod generator;

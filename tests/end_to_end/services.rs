@@ -4,8 +4,6 @@ use std::fs;
 
 use agespan_client::proto::estimator::v1::stream_estimate_age_response::Outcome;
 use agespan_client::proto::estimator::v1::{EstimateAgeRequest, StreamEstimateAgeRequest};
-use agespan_client::proto::evaluator::v1::EvaluateImagesRequest;
-use agespan_client::proto::generator::v1::FineTunePipelineRequest;
 use agespan_tests::{Sandbox, faces};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -56,20 +54,6 @@ async fn a_stream_under_way_ends_before_the_process_does() {
     drop(questions);
     assert!(answers.message().await.unwrap().is_none());
     assert!(stopped.await.unwrap().success());
-}
-
-#[tokio::test]
-async fn what_is_not_built_yet_says_so() {
-    let sandbox = Sandbox::new().await;
-    let generator = sandbox.start("agespan-diffusion-generator", &[]).await;
-    let request = FineTunePipelineRequest::default();
-    let status = generator.client.generator().fine_tune_pipeline(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
-    assert!(status.message().contains("not built yet"), "{status}");
-    let evaluator = sandbox.start("agespan-evaluator", &[]).await;
-    let request = EvaluateImagesRequest::default();
-    let status = evaluator.client.evaluator().evaluate_images(request).await.unwrap_err();
-    assert_eq!(status.code(), Code::Unimplemented);
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@
 //!   pipeline's autoencoder;
 //! * `cargo run --release --example pipeline -- tune FACES SPEC.json PIPELINE OUT`: fine-tunes a
 //!   diffusers directory as OUT, with what each epoch made beside it; an interrupted run is taken up
-//!   again.
+//!   again;
+//! * `cargo run --release --example pipeline -- halve PIPELINE OUT`: the same in 16 bits.
 //!
 //! SPEC.json holds the settings of `FineTuneSpec` that are not as by default.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
@@ -34,6 +35,10 @@ fn main() -> Result<()> {
         ["begin", faces, spec, out] => begin(Path::new(faces), Path::new(spec), Path::new(out)),
         ["around", pipeline, spec, out] => {
             around(Path::new(pipeline), Path::new(spec), Path::new(out))
+        }
+        ["halve", pipeline, out] => {
+            Ok(Pipeline::open(Path::new(pipeline), Kind::Half, Device::Cpu)?
+                .save(Path::new(out))?)
         }
         ["tune", faces, spec, pipeline, out] => {
             tune(Path::new(faces), Path::new(spec), Path::new(pipeline), Path::new(out))
@@ -96,8 +101,7 @@ fn tune(faces: &Path, spec: &Path, pipeline: &Path, out: &Path) -> Result<()> {
         }
         Next::GoOn
     };
-    let fitted =
-        finetune(&spec, pipeline, &training, &validation, earlier.as_deref(), &mut observe)?;
+    let fitted = finetune(&spec, pipeline, training, validation, earlier.as_deref(), &mut observe)?;
     fitted.pipeline.save(out)?;
     Ok(())
 }

@@ -47,10 +47,11 @@ const FOLLOWED: usize = 32;
 /// The service on this platform, and its workers where this process has the role.
 ///
 /// # Errors
-/// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
+/// When the address of a peer cannot be understood, or the store cannot take the shipped pipeline.
+pub async fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
+    registry.install_shipped().await?;
     let images = images::Images::new(platform.storage.clone());
     let jobs = platform.jobs.clone();
     let detector = faces::Detector::in_folder(&config.first_weights);

@@ -18,6 +18,6 @@ fn main() -> ExitCode {
     agespan_service::environment::begin_for_models();
     let Arguments { process, generator } = Arguments::parse();
     agespan_service::main(process, |platform| async move {
-        Ok(vec![agespan_diffusion_generator::assemble(&platform, &generator)?])
+        Ok(vec![agespan_diffusion_generator::assemble(&platform, &generator).await?])
     })
 }

@@ -53,7 +53,7 @@ pub(crate) async fn assemble(
                     model_threads: estimator.model_threads,
                     first_weights: estimator.first_weights.clone(),
                 };
-                agespan_diffusion_generator::assemble(platform, &config)?
+                agespan_diffusion_generator::assemble(platform, &config).await?
             }
             Service::Evaluator => {
                 let config = EvaluatorConfig {

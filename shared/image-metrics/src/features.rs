@@ -39,7 +39,7 @@ impl Features {
 
     /// Number of rows.
     pub fn len(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.values.len() / self.columns }
+        self.values.len().checked_div(self.columns).unwrap_or(0)
     }
 
     /// Whether there are no rows.

@@ -47,9 +47,8 @@ impl Gaussian {
     /// # Errors
     /// [`MetricError::Eigenvalues`].
     pub fn spread(&self) -> Result<Spread<'_>, MetricError> {
-        let eigen = self.covariance.self_adjoint_eigen(Side::Lower);
-        let eigen = eigen.map_err(|_| MetricError::Eigenvalues)?;
-        let roots: Vec<f64> = eigen.S().column_vector().iter().map(|&l| root(l)).collect();
+        let eigen = solved(&self.covariance, |of| of.self_adjoint_eigen(Side::Lower).ok())?;
+        let roots = roots(&eigen.S().column_vector().iter().copied().collect::<Vec<_>>());
         let (side, vectors) = (self.mean.len(), eigen.U());
         let factor = Mat::from_fn(side, side, |row, column| vectors[(row, column)] * roots[column]);
         Ok(Spread { gaussian: self, factor })
@@ -80,16 +79,37 @@ impl Spread<'_> {
         let apart: f64 = own.mean.iter().zip(&other.mean).map(|(a, b)| (a - b).powi(2)).sum();
         let half = product(other.covariance.as_ref(), self.factor.as_ref());
         let between = inner(self.factor.as_ref(), half.as_ref());
-        let eigenvalues = between.self_adjoint_eigenvalues(Side::Lower);
-        let eigenvalues = eigenvalues.map_err(|_| MetricError::Eigenvalues)?;
-        let shared: f64 = eigenvalues.into_iter().map(root).sum();
+        let eigenvalues = solved(&between, |of| of.self_adjoint_eigenvalues(Side::Lower).ok())?;
+        let shared: f64 = roots(&eigenvalues).iter().sum();
         Ok(apart + own.trace() + other.trace() - 2.0 * shared)
     }
 }
 
-/// An eigenvalue below 0 is one that is 0 but for rounding.
-fn root(eigenvalue: f64) -> f64 {
-    eigenvalue.max(0.0).sqrt()
+/// What is added to the diagonal, in parts of its mean, one try after the other.
+const NUDGES: [f64; 4] = [0.0, 1e-14, 1e-12, 1e-10];
+
+/// Solves for eigenvalues. Where a covariance is of far fewer rows than features, nearly all of them
+/// are the same, 0, and the solver may not come to an end; told apart by next to nothing it does.
+fn solved<T>(matrix: &Mat<f64>, solve: impl Fn(&Mat<f64>) -> Option<T>) -> Result<T, MetricError> {
+    let side = matrix.nrows();
+    let mean = matrix.diagonal().column_vector().iter().sum::<f64>() / side.max(1) as f64;
+    let nudged = |nudge: f64| {
+        Mat::from_fn(side, side, |row, column| {
+            let own =
+                if row == column { nudge * mean * (1.0 + row as f64 / side as f64) } else { 0.0 };
+            matrix[(row, column)] + own
+        })
+    };
+    let mut tries = NUDGES.into_iter();
+    tries.find_map(|nudge| solve(&nudged(nudge))).ok_or(MetricError::Eigenvalues)
+}
+
+/// Roots of eigenvalues. Those that rounding may have made are 0: a root would turn a thousand times
+/// next to nothing into something.
+fn roots(eigenvalues: &[f64]) -> Vec<f64> {
+    let largest = eigenvalues.iter().copied().fold(0.0, f64::max);
+    let least = largest * f64::EPSILON * eigenvalues.len() as f64;
+    eigenvalues.iter().map(|&value| if value > least { value.sqrt() } else { 0.0 }).collect()
 }
 
 /// The squared Fréchet distance of two Gaussians, at least 0 but for rounding.

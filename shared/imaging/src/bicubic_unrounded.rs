@@ -11,6 +11,9 @@ use image::RgbImage;
 /// an image of mode F; what it overshoots is cut off. That is how clean-fid resizes (Parmar, Zhang and
 /// Zhu 2022, arXiv 2104.11222). An image or a side without pixels gives no samples.
 pub fn bicubic_unrounded(image: &RgbImage, side: u32) -> Vec<f32> {
+    if image.width() == 0 || image.height() == 0 || side == 0 {
+        return Vec::new();
+    }
     // Its own buffer, which lies as floats must.
     let mut source = Image::new(image.width(), image.height(), PixelType::F32x3);
     for (to, &from) in source.buffer_mut().chunks_exact_mut(4).zip(image.as_raw()) {

@@ -8,9 +8,11 @@ use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use anyhow::{Result, bail};
 use tonic::{Code, Status};
 
-use crate::arguments::{Calibrate, Demo, Predict, Train};
+use crate::arguments::{Calibrate, Demo, Generated, Predict, Train};
 use crate::commands::faces::{Faces, Look};
-use crate::commands::{Session, calibrate, dataset, evaluate, model, photos, predict, train};
+use crate::commands::{
+    Session, calibrate, dataset, evaluate, generated, model, photos, predict, train,
+};
 
 /// Faces and epochs of the training that is only a taste.
 const TASTE: (u32, u32) = (2000, 2);
@@ -63,6 +65,10 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
     let found = photos::among(&predict.photos)?;
     let code = predict::estimate(&session.client, &predict, &found, false).await;
     println!(
+        "\nAnd faces that nobody has, drawn by the small pipeline that comes with the project:"
+    );
+    cross_check(session, demo, vec![5, 25, 45, 65, 85], None).await?;
+    println!(
         "\nEach interval holds the true age of nine faces out of ten like those it was calibrated on.
 \nGo on with:
   export PATH=$(make -s path):$PATH
@@ -73,6 +79,36 @@ async fn faces(session: &Session, demo: &Demo) -> Result<ExitCode> {
   make demo DATA=path/to/utkface.zip          import, train, calibrate and evaluate on UTKFace"
     );
     Ok(code)
+}
+
+/// Draws a grid of faces, estimates them, and says what follows.
+async fn cross_check(
+    session: &Session,
+    demo: &Demo,
+    ages: Vec<u32>,
+    dataset: Option<String>,
+) -> Result<()> {
+    let asked = Generated {
+        generated: None,
+        pipeline: None,
+        ages,
+        count: 0,
+        seed: 0,
+        steps: 25,
+        guidance: 3.0,
+        model: None,
+        coverage: 0.9,
+        dataset,
+        out: None,
+        data_dir: PathBuf::new(),
+    };
+    let answer = generated::cross_check(session, &asked).await?;
+    let report = answer.report.unwrap_or_default().cross_check.unwrap_or_default();
+    generated::show_report(&report);
+    let folder = demo.data_dir.join("drawn");
+    generated::write(&folder, &report, &generated::to_json(&report), &answer.html)?;
+    println!("With the pictures: {}", folder.join("report.html").display());
+    Ok(())
 }
 
 /// The data set, from an earlier run of the demo where there was one.
@@ -133,12 +169,15 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
     calibrate::show_table(&calibrate::fit(session, &calibrate).await?);
 
     println!("\n4. Evaluate on the test split.");
+    let dataset = name.clone();
     let request = EvaluateEstimatorRequest { dataset: name, model: trained, ..Default::default() };
     let answer = evaluate::estimator(session, request).await?;
     let report = answer.report.unwrap_or_default().estimator.unwrap_or_default();
     evaluate::show_report(&report);
     evaluate::write(&demo.data_dir, &evaluate::to_json(&report), &answer.html)?;
     println!("With plots: {}", demo.data_dir.join("report.html").display());
+    println!("\n5. Draw faces of all ages, genders and races, and see what is estimated of them.");
+    cross_check(session, demo, Vec::new(), Some(dataset)).await?;
     if !demo.full {
         println!("\nThis was a taste of training. `make demo DATA=… FULL=1` trains for real.");
     }

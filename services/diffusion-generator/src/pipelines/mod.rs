@@ -3,6 +3,7 @@
 mod loaded;
 mod place;
 mod registry;
+mod shipped;
 
 pub use loaded::{Loaded, Pipelines};
 pub use registry::{PipelineError, Record, Registry};

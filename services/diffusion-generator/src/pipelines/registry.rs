@@ -11,6 +11,7 @@ use agespan_storage::{Artifact, ContentHash, Hasher, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
+use super::shipped;
 use crate::engine::{self, DrawError, Shape};
 
 const FILES: &str = "pipelines/files";
@@ -115,10 +116,7 @@ impl Registry {
     /// # Errors
     /// When it cannot be loaded, or the store fails.
     pub async fn add(&self, path: PathBuf) -> Result<Record, PipelineError> {
-        let (registry, runtime) = (self.clone(), Handle::current());
-        // Gigabytes are read and hashed; a thread of its own may block for that long.
-        tokio::task::spawn_blocking(move || runtime.block_on(registry.add_here(&path, None)))
-            .await?
+        self.add_from(path, None).await
     }
 
     /// Takes in what a fine-tuning of the pipeline `base` made.
@@ -126,12 +124,41 @@ impl Registry {
     /// # Errors
     /// As [`Registry::add`].
     pub async fn add_tuned(&self, path: PathBuf, base: String) -> Result<Record, PipelineError> {
+        self.add_from(path, Some(base)).await
+    }
+
+    async fn add_from(&self, path: PathBuf, base: Option<String>) -> Result<Record, PipelineError> {
         let (registry, runtime) = (self.clone(), Handle::current());
-        let add = move || runtime.block_on(registry.add_here(&path, Some(base)));
+        let now = jiff::Timestamp::now();
+        // Gigabytes are read and hashed; a thread of its own may block for that long.
+        let add = move || runtime.block_on(registry.add_here(&path, base, now));
         tokio::task::spawn_blocking(add).await?
     }
 
-    async fn add_here(&self, path: &Path, base: Option<String>) -> Result<Record, PipelineError> {
+    /// Takes in the pipeline that comes with the project. It counts as older than any other, so that
+    /// one that somebody added is drawn from in its place.
+    ///
+    /// # Errors
+    /// As [`Registry::add`].
+    pub async fn install_shipped(&self) -> Result<Record, PipelineError> {
+        let (registry, runtime) = (self.clone(), Handle::current());
+        let install = move || {
+            let written = tempfile::tempdir()
+                .and_then(|folder| shipped::write(folder.path()).map(|()| folder));
+            let folder = written
+                .map_err(|source| PipelineError::Folder { path: std::env::temp_dir(), source })?;
+            let oldest = jiff::Timestamp::UNIX_EPOCH;
+            runtime.block_on(registry.add_here(folder.path(), None, oldest))
+        };
+        tokio::task::spawn_blocking(install).await?
+    }
+
+    async fn add_here(
+        &self,
+        path: &Path,
+        base: Option<String>,
+        created: jiff::Timestamp,
+    ) -> Result<Record, PipelineError> {
         let (shape, names) = engine::inspect(path).map_err(|source| PipelineError::Directory {
             path: path.to_owned(),
             source: source.into(),
@@ -146,7 +173,7 @@ impl Registry {
             files.insert(shown, self.storage.put_file(FILES, &extension, &path.join(&name)).await?);
         }
         let hash = hash(&files);
-        let (id, created) = (hash.short(), jiff::Timestamp::now());
+        let id = hash.short();
         let record = Record { id, hash, files, shape, base, created };
         Ok(self.storage.keep_json(&record_path(&record.id), record).await?)
     }

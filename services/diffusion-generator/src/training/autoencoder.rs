@@ -11,10 +11,10 @@ use agespan_models::diffusion::{
 use agespan_models::tch::{self, Device, Kind, TchError, Tensor};
 use serde_json::json;
 
+use super::event::{Event, FineTuneError, Next};
 use super::latents::pixels;
 use super::learned::{Learned, clip, norm};
 use super::rate::rate;
-use super::run::{Event, FineTuneError, Next};
 use super::spec::FineTuneSpec;
 use super::{Portrait, average::Named};
 

@@ -9,7 +9,7 @@ use agespan_models::{WeightsError, weights};
 use serde::{Deserialize, Serialize};
 
 use super::average::Named;
-use super::run::EpochFigures;
+use super::event::EpochFigures;
 use super::scaling::LossScale;
 use super::spec::FineTuneSpec;
 

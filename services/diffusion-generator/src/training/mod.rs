@@ -7,15 +7,19 @@
 //! * [`latents`]: the faces as the autoencoder has them, encoded once.
 //! * [`texts`]: the captions as the text encoder has them.
 //! * [`finetune`]: the run, from top to bottom; `learned` and `scaling` are its optimiser's side.
+//! * [`Event`]: what it tells of itself.
 //! * [`checkpoint`]: a run put down, to be taken up again to the same bits.
 //! * [`autoencoder`]: an autoencoder from nothing, for pipelines that do not begin with a given one.
 
 pub mod autoencoder;
 mod average;
 mod checkpoint;
+mod event;
 mod latents;
 mod learned;
 mod loss;
+mod material;
+mod networks;
 mod rate;
 mod run;
 mod scaling;
@@ -25,7 +29,8 @@ mod tests;
 mod texts;
 
 pub use checkpoint::CheckpointError;
-pub use run::{EpochFigures, Event, FineTuneError, Fitted, Next, finetune};
+pub use event::{EpochFigures, Event, FineTuneError, Fitted, Next};
+pub use run::finetune;
 pub use spec::{Decay, FineTuneSpec, Lora, Precision};
 
 use agespan_imaging::{ImagingError, Limits};

@@ -3,124 +3,20 @@
 use std::time::Instant;
 
 use agespan_models::AdamW;
-use agespan_models::diffusion::{
-    ClipText, DiffusionError, Noise, Parameters, Pipeline, Unet, Variables,
-};
-use agespan_models::tch::{self, Device, Kind, TchError, Tensor};
-use serde::{Deserialize, Serialize};
+use agespan_models::diffusion::{ClipText, Noise, Pipeline, Unet};
+use agespan_models::tch::{self, Kind, TchError, Tensor};
 
 use super::Portrait;
 use super::average::{Named, copies, follow, swap};
 use super::checkpoint::{Checkpoint, CheckpointError, Position};
-use super::latents::Latents;
+use super::event::{EpochFigures, Event, FineTuneError, Fitted, Next};
 use super::learned::{Learned, clip, norm};
 use super::loss::Denoising;
+use super::material::Material;
+use super::networks::{Rounded, learned};
 use super::rate::rate;
 use super::scaling::LossScale;
 use super::spec::{FineTuneSpec, Precision};
-use super::texts::Texts;
-
-/// What a run tells of itself.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// Faces were encoded by the autoencoder.
-    Encoded {
-        /// How many, of `faces`.
-        done: usize,
-        /// Faces and mirror images, in training and validation.
-        faces: usize,
-    },
-    /// A step was done.
-    Step {
-        /// Steps done, of `steps`.
-        step: u64,
-        /// Steps in all.
-        steps: u64,
-        /// The epoch, from 0.
-        epoch: u32,
-        /// Loss of the step.
-        loss: f64,
-        /// Length of its gradient before it was clipped.
-        gradient_norm: f64,
-        /// Learning rate of the step.
-        learning_rate: f64,
-        /// Speed of the step.
-        images_per_second: f64,
-    },
-    /// An epoch ended.
-    Epoch {
-        /// The epoch, from 0.
-        epoch: u32,
-        /// Its figures.
-        figures: &'a EpochFigures,
-        /// The pipeline as it would be if the run ended here.
-        pipeline: &'a Pipeline,
-    },
-    /// The run can be taken up again from these bytes.
-    Checkpoint(Vec<u8>),
-}
-
-/// Whether a run goes on after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// It does.
-    GoOn,
-    /// It ends now.
-    Stop,
-}
-
-/// Figures of an epoch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EpochFigures {
-    /// Mean loss of its steps.
-    pub loss: f64,
-    /// The loss on validation faces, without weighting, always at the same noise; absent where
-    /// there are none.
-    pub validation_loss: Option<f64>,
-}
-
-/// What a run made.
-#[derive(Debug)]
-pub struct Fitted {
-    /// The pipeline with its new weights, in 32 bits.
-    pub pipeline: Pipeline,
-    /// The additions that were learned and are in those weights already, where it was they.
-    pub lora: Option<Variables>,
-    /// All epochs' figures.
-    pub history: Vec<EpochFigures>,
-}
-
-/// Why a run failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FineTuneError {
-    /// Too few faces for one step.
-    #[error("{faces} faces are too few; a step takes {step}")]
-    TooFew {
-        /// Faces.
-        faces: usize,
-        /// Faces of a step.
-        step: usize,
-    },
-    /// The loss or its gradient is no number any more.
-    #[error("step {step} has no finite loss and gradient; learn at a lower rate")]
-    Diverged {
-        /// The step.
-        step: u64,
-    },
-    /// It was told to stop.
-    #[error("the run was stopped")]
-    Stopped,
-    /// The pipeline cannot be used.
-    #[error("the pipeline cannot be fine-tuned")]
-    Pipeline(#[from] DiffusionError),
-    /// libtorch refused an operation.
-    #[error("libtorch could not make a step")]
-    Tensor(#[from] TchError),
-    /// The checkpoint cannot be used.
-    #[error("the checkpoint cannot be used")]
-    Checkpoint(#[from] CheckpointError),
-}
 
 /// Learns to draw the faces from their captions.
 ///
@@ -132,8 +28,8 @@ pub enum FineTuneError {
 pub fn finetune(
     spec: &FineTuneSpec,
     pipeline: Pipeline,
-    faces: &[Portrait],
-    validation: &[Portrait],
+    faces: Vec<Portrait>,
+    validation: Vec<Portrait>,
     checkpoint: Option<&[u8]>,
     observe: &mut dyn FnMut(Event) -> Next,
 ) -> Result<Fitted, FineTuneError> {
@@ -144,11 +40,12 @@ pub fn finetune(
     }
     let steps = steps_per_epoch * u64::from(spec.epochs);
     let mut run = Run::begin(spec, pipeline, checkpoint)?;
+    let count = faces.len();
     let material = Material::prepare(spec, &run.pipeline, faces, validation, observe)?;
 
     while run.position.step < steps {
         let epoch = (run.position.step / steps_per_epoch) as u32;
-        let order = epoch_order(spec.seed, faces.len(), epoch)?;
+        let order = epoch_order(spec.seed, count, epoch)?;
         for index in run.position.step % steps_per_epoch..steps_per_epoch {
             let clock = Instant::now();
             let first = index as usize * step_size;
@@ -190,54 +87,6 @@ fn epoch_order(seed: u64, faces: usize, epoch: u32) -> Result<Vec<usize>, TchErr
     let mut order: Vec<usize> = (0..faces).collect();
     order.sort_by(|&left, &right| keys[left].total_cmp(&keys[right]));
     Ok(order)
-}
-
-/// Faces and captions as the networks have them.
-struct Material {
-    latents: Latents,
-    texts: Texts,
-    validation: Option<(Latents, Texts, usize)>,
-}
-
-impl Material {
-    fn prepare(
-        spec: &FineTuneSpec,
-        pipeline: &Pipeline,
-        faces: &[Portrait],
-        validation: &[Portrait],
-        observe: &mut dyn FnMut(Event) -> Next,
-    ) -> Result<Self, FineTuneError> {
-        let views = faces.len() * (1 + usize::from(spec.mirrored));
-        let all = views + validation.len();
-        let mut encode = |portraits: &[Portrait], mirrored, before| {
-            let mut tell =
-                |done| observe(Event::Encoded { done: before + done, faces: all }) == Next::GoOn;
-            let side = pipeline.sampling().width;
-            Latents::encode(&pipeline.vae, portraits, side, mirrored, &mut tell)?
-                .ok_or(FineTuneError::Stopped)
-        };
-        let device = device(pipeline);
-        let words = |portraits: &[Portrait]| -> Result<Texts, FineTuneError> {
-            let texts = Texts::new(&pipeline.tokenizer, portraits, device)?;
-            if spec.text_encoder { Ok(texts) } else { Ok(texts.encoded(&pipeline.text_encoder)?) }
-        };
-        let latents = encode(faces, spec.mirrored, 0)?;
-        let validation = match validation.len() {
-            0 => None,
-            count => Some((encode(validation, false, views)?, words(validation)?, count)),
-        };
-        Ok(Self { latents, texts: words(faces)?, validation })
-    }
-}
-
-fn device(pipeline: &Pipeline) -> Device {
-    pipeline.unet.variables().values().next().map_or(Device::Cpu, Tensor::device)
-}
-
-/// Networks of rounded weights, where the run does not compute in 32 bits.
-struct Rounded {
-    unet: Unet,
-    text_encoder: ClipText,
 }
 
 struct Made {
@@ -435,49 +284,6 @@ impl Run {
         let lora = self.learned.lora().map(|factors| factors.into_iter().collect());
         Ok(Fitted { pipeline: self.pipeline, lora, history: self.position.history })
     }
-}
-
-impl Rounded {
-    fn of(pipeline: &Pipeline, kind: Kind) -> Result<Self, DiffusionError> {
-        let rounded = |variables: &Variables| {
-            let shared = variables.iter().map(|(name, w)| (name.clone(), w.shallow_clone()));
-            Parameters::stored(shared.collect(), kind, device(pipeline))
-        };
-        let (unet, text) = (&pipeline.unet, &pipeline.text_encoder);
-        let refused = |source| DiffusionError::Network { source };
-        Ok(Self {
-            unet: Unet::new(unet.config().clone(), &rounded(unet.variables())).map_err(refused)?,
-            text_encoder: ClipText::new(text.config().clone(), &rounded(text.variables()))
-                .map_err(refused)?,
-        })
-    }
-}
-
-/// What the settings say is to learn.
-fn learned(spec: &FineTuneSpec, pipeline: &Pipeline, rounded: Option<&Rounded>) -> Learned {
-    let (unet, text_encoder) = (&pipeline.unet, &pipeline.text_encoder);
-    let networks = rounded.map_or((unet, text_encoder), |r| (&r.unet, &r.text_encoder));
-    let tensors = |variables: &Variables| -> Vec<Tensor> {
-        variables.values().map(Tensor::shallow_clone).collect()
-    };
-    if let Some(lora) = spec.lora {
-        let (unet, computing) = (named("", unet.variables()), tensors(networks.0.variables()));
-        return Learned::low_rank(unet, computing, lora, spec.seed);
-    }
-    // In order of name, as a checkpoint gives them back.
-    let (mut kept, mut computing) = (Named::new(), Vec::new());
-    if spec.text_encoder {
-        kept.extend(named("text_encoder.", text_encoder.variables()));
-        computing.extend(tensors(networks.1.variables()));
-    }
-    kept.extend(named("unet.", unet.variables()));
-    computing.extend(tensors(networks.0.variables()));
-    Learned::new(kept, computing)
-}
-
-fn named(network: &str, variables: &Variables) -> Named {
-    let name = |(name, w): (&String, &Tensor)| (format!("{network}{name}"), w.shallow_clone());
-    variables.iter().map(name).collect()
 }
 
 fn shared(tensors: &Named) -> Named {

@@ -51,7 +51,7 @@ fn run(
 ) -> Result<Fitted, FineTuneError> {
     let folder = tempfile::tempdir().unwrap();
     let (faces, validation) = (portraits(13), portraits(3));
-    finetune(spec, pipeline(folder.path()), &faces, &validation, checkpoint, observe)
+    finetune(spec, pipeline(folder.path()), faces, validation, checkpoint, observe)
 }
 
 fn unet(fitted: &Fitted) -> Vec<Tensor> {

@@ -53,7 +53,7 @@ impl Handler for Tuner {
         let tune = move || -> Result<(String, Keeper), JobFailure> {
             let pipeline = Pipeline::open(&path, Kind::Float, Device::cuda_if_available())
                 .map_err(|error| JobFailure::permanent("PIPELINE_BROKEN", chain(&error)))?;
-            let fitted = tune(&job, pipeline, (&faces, &validation), checkpoint, &mut |event| {
+            let fitted = tune(&job, pipeline, (faces, validation), checkpoint, &mut |event| {
                 runtime.block_on(keeper.note(event))
             })?;
             let saved = save(&fitted)?;
@@ -120,7 +120,7 @@ impl Tuner {
 fn tune(
     job: &TuneJob,
     pipeline: Pipeline,
-    (faces, validation): (&[Portrait], &[Portrait]),
+    (faces, validation): (Vec<Portrait>, Vec<Portrait>),
     checkpoint: Option<Bytes>,
     observe: &mut dyn FnMut(Event) -> Next,
 ) -> Result<Fitted, JobFailure> {
