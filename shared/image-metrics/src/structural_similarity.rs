@@ -85,10 +85,10 @@ fn average_across(from: &[f64], weights: &[f64; RADIUS + 1], to: &mut [f64]) {
     for (to, middle) in to.iter_mut().zip(at(RADIUS)) {
         *to = weights[0] * middle;
     }
-    for distance in 1..=RADIUS {
+    for (distance, weight) in weights.iter().enumerate().skip(1) {
         let sides = at(RADIUS - distance).iter().zip(at(RADIUS + distance));
         for (to, (before, after)) in to.iter_mut().zip(sides) {
-            *to += weights[distance] * (before + after);
+            *to += weight * (before + after);
         }
     }
 }
@@ -103,10 +103,10 @@ fn average_down(ring: &[f64], weights: &[f64; RADIUS + 1], first: usize, to: &mu
     for (to, middle) in to.iter_mut().zip(row(RADIUS)) {
         *to = weights[0] * middle;
     }
-    for distance in 1..=RADIUS {
+    for (distance, weight) in weights.iter().enumerate().skip(1) {
         let sides = row(RADIUS - distance).iter().zip(row(RADIUS + distance));
         for (to, (above, below)) in to.iter_mut().zip(sides) {
-            *to += weights[distance] * (above + below);
+            *to += weight * (above + below);
         }
     }
 }

@@ -40,7 +40,7 @@ impl Fit {
             let (x, y) = (x - mean_x, y - mean_y);
             (xx, xy, yy) = (xx + x * x, xy + x * y, yy + y * y);
         }
-        if !(xx > 0.0) {
+        if xx.is_nan() || xx <= 0.0 {
             return None;
         }
         let slope = xy / xx;
