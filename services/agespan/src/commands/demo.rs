@@ -95,7 +95,7 @@ async fn cross_check(
         count: 0,
         seed: 0,
         steps: 25,
-        guidance: 3.0,
+        guidance: 5.0,
         model: None,
         coverage: 0.9,
         dataset,
