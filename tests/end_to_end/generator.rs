@@ -369,7 +369,7 @@ async fn the_command_line_lists_pipelines_and_draws_on_a_server() {
     let said = sandbox.agespan(&server, &draw).await;
     assert_eq!(said.code, 0, "{}", said.err);
     assert_eq!(pixels(sandbox.path("drawn/000000.png")).dimensions(), (16, 16));
-    assert!(said.out.contains("of 3 ┆ 0"), "{}", said.out);
+    assert!(said.out.contains("1 of 3"), "{}", said.out);
     let unchecked = [&draw[..], &["--no-face-check"]].concat();
     let said = sandbox.agespan(&server, &unchecked).await;
     assert!(said.code == 0 && said.out.contains("not counted"), "{} {}", said.out, said.err);

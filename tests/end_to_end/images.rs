@@ -54,7 +54,7 @@ async fn folders_are_compared_by_a_server_and_without_one_to_the_same_numbers() 
     assert!(report.estimator.is_none());
     let images = report.images.unwrap();
     let (fid, kid, prc) = (images.fid.unwrap(), images.kid.unwrap(), images.prc.unwrap());
-    assert!(fid.value > 1.0 && kid.value > 0.0, "{fid:?} {kid:?}");
+    assert!(fid.value > 0.5 && kid.value > 0.0, "{fid:?} {kid:?}");
     assert!(prc.precision <= 1.0 && prc.recall <= 1.0);
     assert_eq!((fid.reference_count, fid.candidate_count), (30, 24));
     assert_eq!(images.warnings.len(), 1);
