@@ -8,7 +8,8 @@
 //! * [`Mtcnn`]: finds faces and five landmarks of each in a photo.
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
-//! * [`AdamW`]: the optimiser, whose state can be saved and restored.
+//! * [`AdamW`]: the optimiser, whose state can be saved and restored; [`average`]: weights averaged over
+//!   the steps; [`checkpoint`]: a training put down.
 //! * [`diffusion`]: text-to-image diffusion, from a diffusers directory to an image.
 //! * [`weights`]: variables from and to safetensors, by name, nothing missing and nothing left over.
 //! * [`shipped`]: the model that comes with the program.
@@ -18,6 +19,8 @@
 
 mod adamw;
 mod age_net;
+pub mod average;
+pub mod checkpoint;
 pub mod diffusion;
 mod inception;
 mod input;
@@ -31,6 +34,7 @@ pub mod weights;
 
 pub use adamw::AdamW;
 pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
+pub use checkpoint::CheckpointError;
 pub use inception::Inception;
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;

@@ -27,7 +27,7 @@ mod spec;
 mod trainer;
 mod validate;
 
-pub use checkpoint::CheckpointError;
+pub use agespan_models::CheckpointError;
 pub use distil::Teacher;
 pub use faces::{AgeLabel, Face};
 pub use history::EpochFigures;

@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
+use agespan_models::average::{self, Named, copies, shared};
 use agespan_models::tch::nn::VarStore;
 use agespan_models::tch::{self, Device, Tensor};
-use agespan_models::{AdamW, AgeNet, Learning, WeightsError, label_distribution, weights};
+use agespan_models::{
+    AdamW, AgeNet, CheckpointError, Learning, WeightsError, label_distribution, weights,
+};
 
 use super::augment::generator;
 use super::batch::{Batch, epoch_order, training_batch};
-use super::checkpoint::{Checkpoint, CheckpointError, Position};
+use super::checkpoint::{Checkpoint, Position};
 use super::distil::{Teacher, Teachers};
 use super::faces::Face;
 use super::history::{EpochFigures, Running};
@@ -213,8 +216,8 @@ struct Run {
     /// `[bins, bins]`: the label distribution of each age.
     targets: Tensor,
     /// The average of the weights over the steps; empty when none is kept.
-    average: Vec<(String, Tensor)>,
-    best: Vec<(String, Tensor)>,
+    average: Named,
+    best: Named,
     position: Position,
 }
 
@@ -305,37 +308,23 @@ impl Run {
         Ok(value)
     }
 
-    /// Moves the average towards the weights; in the first steps faster, since it begins with them
-    /// (Polyak and Juditsky 1992, doi 10.1137/0330046; exponential as in Adam's section 7.2).
+    /// Moves the average towards the weights, where one is kept.
     fn follow(&mut self) {
         let decay = self.position.spec.average;
         if decay <= 0.0 {
             return;
         }
-        let step = self.position.step as f64;
-        let decay = decay.min((1.0 + step) / (10.0 + step));
         let variables = weights::variables(&self.store);
         if self.average.is_empty() {
-            self.average = copies(variables);
-            return;
+            self.average = copies(&variables);
+        } else {
+            average::follow(&mut self.average, &variables, decay, self.position.step);
         }
-        tch::no_grad(|| {
-            for ((_, average), (_, variable)) in self.average.iter_mut().zip(&variables) {
-                let _ = average.lerp_(variable, 1.0 - decay);
-            }
-        });
     }
 
     /// Swaps the weights with their average, where there is one.
     fn swap(&mut self) {
-        tch::no_grad(|| {
-            let variables = weights::variables(&self.store);
-            for ((_, average), (_, mut variable)) in self.average.iter_mut().zip(variables) {
-                let live = variable.copy();
-                variable.copy_(average);
-                average.copy_(&live);
-            }
-        });
+        average::swap(&mut self.average, &mut weights::variables(&self.store));
     }
 
     fn end_epoch(&mut self, faces: &[Face]) -> EpochFigures {
@@ -351,7 +340,7 @@ impl Run {
         let history = &mut self.position.history;
         let mae = figures.validation.mae;
         if history.iter().all(|earlier| mae < earlier.validation.mae) {
-            self.best = copies(weights::variables(&self.store));
+            self.best = copies(&weights::variables(&self.store));
         }
         history.push(figures.clone());
         figures
@@ -377,12 +366,4 @@ impl Run {
             history: self.position.history,
         })
     }
-}
-
-fn copies(variables: Vec<(String, Tensor)>) -> Vec<(String, Tensor)> {
-    variables.into_iter().map(|(name, value)| (name, value.detach().copy())).collect()
-}
-
-fn shared(variables: &[(String, Tensor)]) -> Vec<(String, Tensor)> {
-    variables.iter().map(|(name, value)| (name.clone(), value.shallow_clone())).collect()
 }

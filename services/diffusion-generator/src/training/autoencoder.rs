@@ -5,18 +5,19 @@
 //! latents together (Rombach et al. 2022, arXiv 2112.10752, section 3.1; without their critic).
 
 use agespan_models::AdamW;
+use agespan_models::average::Named;
 use agespan_models::diffusion::{
     DiffusionError, Noise, Parameters, RawConfig, Vae, VaeConfig, Variables,
 };
 use agespan_models::tch::{self, Device, Kind, TchError, Tensor};
 use serde_json::json;
 
+use super::Portrait;
 use super::event::{Event, FineTuneError, Next};
 use super::latents::pixels;
 use super::learned::{Learned, clip, norm};
 use super::rate::rate;
 use super::spec::FineTuneSpec;
-use super::{Portrait, average::Named};
 
 /// Weight of the neighbours' differences.
 const EDGES: f64 = 1.0;

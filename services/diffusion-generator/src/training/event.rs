@@ -4,7 +4,7 @@ use agespan_models::diffusion::{DiffusionError, Pipeline, Variables};
 use agespan_models::tch::TchError;
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::CheckpointError;
+use agespan_models::CheckpointError;
 
 /// What a run tells of itself.
 #[derive(Debug)]

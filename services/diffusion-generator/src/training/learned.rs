@@ -9,10 +9,10 @@
 //! for A and s G A' for B, so that no network needs to know of them.
 
 use agespan_models::AdamW;
+use agespan_models::average::{Named, copies};
 use agespan_models::diffusion::{Noise, lora_factors, lora_sum};
 use agespan_models::tch::{self, Kind, TchError, Tensor};
 
-use super::average::{Named, copies};
 use super::spec::Lora;
 
 /// Gradients of the weights; none where a weight had no part in the loss.

@@ -12,7 +12,6 @@
 //! * [`autoencoder`]: an autoencoder from nothing, for pipelines that do not begin with a given one.
 
 pub mod autoencoder;
-mod average;
 mod checkpoint;
 mod event;
 mod latents;
@@ -28,7 +27,7 @@ mod spec;
 mod tests;
 mod texts;
 
-pub use checkpoint::CheckpointError;
+pub use agespan_models::CheckpointError;
 pub use event::{EpochFigures, Event, FineTuneError, Fitted, Next};
 pub use run::finetune;
 pub use spec::{Decay, FineTuneSpec, Lora, Precision};

@@ -1,9 +1,9 @@
 //! The networks of a run, and what of them learns.
 
+use agespan_models::average::Named;
 use agespan_models::diffusion::{ClipText, DiffusionError, Parameters, Pipeline, Unet, Variables};
 use agespan_models::tch::{Device, Kind, Tensor};
 
-use super::average::Named;
 use super::learned::Learned;
 use super::spec::FineTuneSpec;
 

@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use agespan_models::AdamW;
+use agespan_models::average::{Named, copies, follow, shared, swap};
 use agespan_models::diffusion::{ClipText, Noise, Pipeline, Unet};
 use agespan_models::tch::{self, Kind, TchError, Tensor};
+use agespan_models::{AdamW, CheckpointError};
 
 use super::Portrait;
-use super::average::{Named, copies, follow, swap};
-use super::checkpoint::{Checkpoint, CheckpointError, Position};
+use super::checkpoint::{Checkpoint, Position};
 use super::event::{EpochFigures, Event, FineTuneError, Fitted, Next};
 use super::learned::{Learned, clip, norm};
 use super::loss::Denoising;
@@ -149,7 +149,7 @@ impl Run {
         {
             return Err(CheckpointError::OtherSettings.into());
         }
-        swap(self.learned.weights_mut(), &mut checkpoint.weights)?;
+        swap(self.learned.weights_mut(), &mut checkpoint.weights);
         self.learned.spread()?;
         self.optimiser.restore(checkpoint.optimiser);
         self.average = checkpoint.average;
@@ -204,7 +204,7 @@ impl Run {
         self.position.loss += if finite { loss } else { 0.0 };
         if !self.average.is_empty() {
             let (decay, step) = (self.position.spec.average, self.position.step);
-            follow(&mut self.average, self.learned.weights(), decay, step)?;
+            follow(&mut self.average, self.learned.weights(), decay, step);
         }
         Ok(Made { loss, gradient_norm })
     }
@@ -257,7 +257,7 @@ impl Run {
         if self.average.is_empty() {
             return Ok(());
         }
-        swap(self.learned.weights_mut(), &mut self.average)?;
+        swap(self.learned.weights_mut(), &mut self.average);
         self.learned.spread()
     }
 
@@ -284,8 +284,4 @@ impl Run {
         let lora = self.learned.lora().map(|factors| factors.into_iter().collect());
         Ok(Fitted { pipeline: self.pipeline, lora, history: self.position.history })
     }
-}
-
-fn shared(tensors: &Named) -> Named {
-    tensors.iter().map(|(name, tensor)| (name.clone(), tensor.shallow_clone())).collect()
 }
