@@ -50,7 +50,7 @@ pub async fn assemble(
     platform: &Platform,
     config: &Config,
 ) -> Result<Component, Box<dyn Error + Send + Sync>> {
-    agespan_models::threads::set_count(config.threads());
+    agespan_models::threads::set_count(config.models.threads());
     let registry = model::Registry::new(platform.storage.clone());
     registry.install_shipped().await?;
     let models = model::Models::new(registry.clone(), config.queue);
@@ -61,7 +61,7 @@ pub async fn assemble(
         calibrations.clone(),
         faces::Faces::new(
             Decoder::new(config.decoders),
-            faces::FaceFinder::new(&config.first_weights),
+            faces::FaceFinder::new(&config.models.first_weights),
         ),
     ));
 
@@ -78,7 +78,7 @@ pub async fn assemble(
             peers,
             registry,
             storage: platform.storage.clone(),
-            first_weights: config.first_weights.clone(),
+            first_weights: config.models.first_weights.clone(),
             figures: platform.data_dir.join("training"),
         };
         let worker = Worker::new(platform.jobs.clone(), TRAIN_KIND, Arc::new(trainer), 1);

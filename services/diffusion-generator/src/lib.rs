@@ -16,7 +16,6 @@
 //! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory. New ones
 //! come out of [`training`]; [`small`] begins one from nothing.
 
-mod config;
 pub mod draws;
 pub mod engine;
 pub mod faces;
@@ -37,9 +36,7 @@ mod worker;
 use std::sync::Arc;
 
 use agespan_jobs::{Handler, Worker};
-use agespan_service::{AnyError, Component, Platform};
-
-pub use config::Config;
+use agespan_service::{AnyError, Component, ModelConfig, Platform};
 
 /// Generation jobs that are followed at the same time by one process. Each only waits.
 const FOLLOWED: usize = 32;
@@ -48,7 +45,7 @@ const FOLLOWED: usize = 32;
 ///
 /// # Errors
 /// When the address of a peer cannot be understood, or the store cannot take the shipped pipeline.
-pub async fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
+pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
     registry.install_shipped().await?;

@@ -11,13 +11,13 @@ struct Arguments {
     #[command(flatten)]
     process: agespan_service::Config,
     #[command(flatten)]
-    generator: agespan_diffusion_generator::Config,
+    models: agespan_service::ModelConfig,
 }
 
 fn main() -> ExitCode {
     agespan_service::environment::begin_for_models();
-    let Arguments { process, generator } = Arguments::parse();
+    let Arguments { process, models } = Arguments::parse();
     agespan_service::main(process, |platform| async move {
-        Ok(vec![agespan_diffusion_generator::assemble(&platform, &generator).await?])
+        Ok(vec![agespan_diffusion_generator::assemble(&platform, &models).await?])
     })
 }

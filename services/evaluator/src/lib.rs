@@ -11,7 +11,6 @@
 //! * [`worker`], [`images_worker`], [`cross_check_worker`]: these as jobs.
 //! * [`transport`]: the RPCs, and the calls to the dataset service and the estimator.
 
-mod config;
 pub mod cross_check;
 pub mod cross_check_worker;
 pub mod diagnostics;
@@ -26,15 +25,13 @@ pub mod worker;
 use std::sync::Arc;
 
 use agespan_jobs::{Handler, Worker};
-use agespan_service::{AnyError, Component, Platform};
-
-pub use config::Config;
+use agespan_service::{AnyError, Component, ModelConfig, Platform};
 
 /// The service on this platform.
 ///
 /// # Errors
 /// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform, config: &Config) -> Result<Component, AnyError> {
+pub fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let reports = reports::Reports::new(platform.storage.clone());
     let component = transport::component(reports.clone(), platform.jobs.clone());

@@ -11,13 +11,13 @@ struct Arguments {
     #[command(flatten)]
     process: agespan_service::Config,
     #[command(flatten)]
-    evaluator: agespan_evaluator::Config,
+    models: agespan_service::ModelConfig,
 }
 
 fn main() -> ExitCode {
     agespan_service::environment::begin_for_models();
-    let Arguments { process, evaluator } = Arguments::parse();
+    let Arguments { process, models } = Arguments::parse();
     agespan_service::main(process, |platform| async move {
-        Ok(vec![agespan_evaluator::assemble(&platform, &evaluator)?])
+        Ok(vec![agespan_evaluator::assemble(&platform, &models)?])
     })
 }

@@ -5,8 +5,6 @@ use std::path::Path;
 
 use agespan_age_estimator::Config as EstimatorConfig;
 use agespan_client::Client;
-use agespan_diffusion_generator::Config as GeneratorConfig;
-use agespan_evaluator::Config as EvaluatorConfig;
 use agespan_service::{AnyError, CancellationToken, Component, Config, Platform, serve};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, FromArgMatches};
@@ -47,21 +45,11 @@ pub(crate) async fn assemble(
             Service::ConformalCalibrator => {
                 agespan_conformal_calibrator::assemble(platform).await?
             }
+            // Threads and weights are the process's, whoever sets them.
             Service::DiffusionGenerator => {
-                // Threads and weights are the process's, whoever sets them.
-                let config = GeneratorConfig {
-                    model_threads: estimator.model_threads,
-                    first_weights: estimator.first_weights.clone(),
-                };
-                agespan_diffusion_generator::assemble(platform, &config).await?
+                agespan_diffusion_generator::assemble(platform, &estimator.models).await?
             }
-            Service::Evaluator => {
-                let config = EvaluatorConfig {
-                    model_threads: estimator.model_threads,
-                    first_weights: estimator.first_weights.clone(),
-                };
-                agespan_evaluator::assemble(platform, &config)?
-            }
+            Service::Evaluator => agespan_evaluator::assemble(platform, &estimator.models)?,
         });
     }
     Ok(components)
@@ -88,7 +76,7 @@ impl System {
         process.data_dir = data_dir.to_owned();
         let mut estimator: EstimatorConfig = defaults("agespan")?;
         if let Some(folder) = first_weights {
-            estimator.first_weights = folder.to_owned();
+            estimator.models.first_weights = folder.to_owned();
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address: SocketAddr = listener.local_addr()?;

@@ -87,13 +87,35 @@ pub struct Peers {
     pub generator_url: Option<String>,
 }
 
-/// Where `make setup` puts the weights that it fetches: the default of every `--first-weights`. clap
+/// Settings of a service whose networks run in its process.
+#[derive(Args, Clone, Debug)]
+pub struct ModelConfig {
+    /// Threads of one step of a network; 0 for all cores.
+    #[arg(long, env = "AGESPAN_MODEL_THREADS", default_value_t = 0)]
+    pub model_threads: usize,
+    /// Folder of the weights that are fetched, which `make setup` fills: the face detector's, and those
+    /// that training begins with. Without the detector the faces of drawn images are not counted.
+    #[arg(long, env = "AGESPAN_FIRST_WEIGHTS", default_value_os_t = fetched_weights())]
+    pub first_weights: PathBuf,
+}
+
+impl ModelConfig {
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        match self.model_threads {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            threads => threads,
+        }
+    }
+}
+
+/// Where `make setup` puts the weights that it fetches: the default of `--first-weights`. clap
 /// takes one variable for a setting; this default hangs on two.
 #[expect(
     clippy::disallowed_methods,
     reason = "the default of a setting, found where settings are declared"
 )]
-pub fn fetched_weights() -> PathBuf {
+fn fetched_weights() -> PathBuf {
     let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let cache = set("AGESPAN_CACHE").map(PathBuf::from);
     let home = || PathBuf::from(set("HOME").unwrap_or_default()).join(".cache/agespan");

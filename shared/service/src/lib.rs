@@ -24,7 +24,7 @@ pub mod telemetry;
 pub mod transport;
 
 pub use component::{Background, Component};
-pub use config::{Config, Peers, Role, fetched_weights};
+pub use config::{Config, ModelConfig, Peers, Role};
 pub use platform::{Platform, PlatformError};
 pub use process::{AnyError, main, run, until_signal};
 pub use serve::{ServeError, serve};
