@@ -4,7 +4,6 @@ mod keeper;
 
 use std::path::PathBuf;
 
-use agespan_imaging::ImagingError;
 use agespan_jobs::{Handler, JobContext, JobFailure};
 use agespan_service::status::chain;
 use agespan_storage::Storage;
@@ -131,36 +130,16 @@ impl Trainer {
     async fn gather(&self, job: &TrainJob, context: &JobContext) -> Result<Gathered, JobFailure> {
         context.note_progress(0, 0, "gathering faces");
         let dataset_hash = self.peers.dataset_hash(&job.dataset).await?;
-        let most = if job.max_samples == 0 { usize::MAX } else { job.max_samples };
-        let training = self.faces(job, Split::Train, most, context).await?;
-        let validation = self.faces(job, Split::Validation, most, context).await?;
+        let input = job.spec.input;
+        let decode = move |photo: Labelled| {
+            Face::decode(&photo.image, photo.age, photo.female, &input)
+                .map_err(|error| JobFailure::permanent(error.reason(), error))
+        };
+        let (dataset, most) = (&job.dataset, job.max_samples);
+        let training = self.peers.faces(dataset, Split::Train, most, context, decode).await?;
+        let validation =
+            self.peers.faces(dataset, Split::Validation, most, context, decode).await?;
         Ok(Gathered { dataset_hash, training, validation })
-    }
-
-    async fn faces(
-        &self,
-        job: &TrainJob,
-        split: Split,
-        most: usize,
-        context: &JobContext,
-    ) -> Result<Vec<Face>, JobFailure> {
-        let mut stream = self.peers.stream(&job.dataset, split).await?;
-        let mut faces = Vec::new();
-        while let Some(batch) = stream.next().await? {
-            let input = job.spec.input;
-            let decode = move || -> Result<Vec<Face>, ImagingError> {
-                let face = |l: Labelled| Face::decode(&l.image, l.age, l.female, &input);
-                batch.into_iter().map(face).collect()
-            };
-            let decoded = tokio::task::spawn_blocking(decode)
-                .await
-                .map_err(|error| JobFailure::retryable("DECODER", error))?;
-            faces.extend(decoded.map_err(|error| JobFailure::permanent(error.reason(), error))?);
-            if context.cancelled().is_cancelled() {
-                return Err(stopped());
-            }
-        }
-        Ok(thin(faces, most))
     }
 
     async fn train(
@@ -220,14 +199,4 @@ impl Trainer {
 
 fn stopped() -> JobFailure {
     JobFailure::retryable("STOPPED", "the training was stopped")
-}
-
-/// At most so many faces, evenly over all: they come in order of path, which is nearly that of age.
-fn thin(faces: Vec<Face>, most: usize) -> Vec<Face> {
-    let count = faces.len();
-    if count <= most {
-        return faces;
-    }
-    let kept = |index: usize| (index + 1) * most / count > index * most / count;
-    faces.into_iter().enumerate().filter(|(index, _)| kept(*index)).map(|(_, face)| face).collect()
 }

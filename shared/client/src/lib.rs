@@ -1,7 +1,7 @@
 //! The typed client, for the command line and for services that call each other.
 //!
 //! [`Client`] is one lazily made connection with a client for each service; [`Client::follow`]
-//! watches a job to its end; [`SplitEstimates`] asks about every face of a split; [`explain`] turns a status into one line for a person.
+//! watches a job to its end; [`SplitSamples`] reads a split and [`SplitEstimates`] asks about every face of a split; [`explain`] turns a status into one line for a person.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tonic_types::StatusExt;
 mod split;
 
 pub use agespan_proto as proto;
-pub use split::SplitEstimates;
+pub use split::{SplitEstimates, SplitSamples};
 
 /// Largest message taken: a batch of images, or a calibration with a million scores.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;

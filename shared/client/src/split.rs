@@ -1,6 +1,8 @@
-//! What the estimator says of the faces of a split.
+//! The faces of a split, and what the estimator says of them.
 
-use agespan_proto::dataset::v1::{Sample, Split, StreamSamplesRequest, StreamSamplesResponse};
+use agespan_proto::dataset::v1::{
+    Sample, SampleImage, Split, StreamSamplesRequest, StreamSamplesResponse,
+};
 use agespan_proto::estimator::v1::estimator_service_client::EstimatorServiceClient;
 use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, BatchEstimateAgeResponse};
 use tonic::transport::Channel;
@@ -8,10 +10,31 @@ use tonic::{Status, Streaming};
 
 use crate::Client;
 
+/// Samples with their images, a message of the dataset service at a time.
+#[derive(Debug)]
+pub struct SplitSamples(Streaming<StreamSamplesResponse>);
+
+impl SplitSamples {
+    /// Begins to read the split `split` of the data set `name`.
+    pub async fn begin(dataset: &Client, name: &str, split: Split) -> Result<Self, Status> {
+        let request = StreamSamplesRequest {
+            name: name.to_owned(),
+            split: split.into(),
+            ..Default::default()
+        };
+        Ok(Self(dataset.datasets().stream_samples(request).await?.into_inner()))
+    }
+
+    /// The next few samples; none at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<SampleImage>>, Status> {
+        Ok(self.0.message().await?.map(|message| message.samples))
+    }
+}
+
 /// Samples and their estimates, a message of the dataset service at a time.
 #[derive(Debug)]
 pub struct SplitEstimates {
-    samples: Streaming<StreamSamplesResponse>,
+    samples: SplitSamples,
     estimator: EstimatorServiceClient<Channel>,
     asked: BatchEstimateAgeRequest,
 }
@@ -26,12 +49,7 @@ impl SplitEstimates {
         split: Split,
         asked: BatchEstimateAgeRequest,
     ) -> Result<Self, Status> {
-        let request = StreamSamplesRequest {
-            name: name.to_owned(),
-            split: split.into(),
-            ..Default::default()
-        };
-        let samples = dataset.datasets().stream_samples(request).await?.into_inner();
+        let samples = SplitSamples::begin(dataset, name, split).await?;
         Ok(Self { samples, estimator: estimator.estimator(), asked })
     }
 
@@ -40,9 +58,8 @@ impl SplitEstimates {
     pub async fn next(
         &mut self,
     ) -> Result<Option<(Vec<Sample>, BatchEstimateAgeResponse)>, Status> {
-        let Some(message) = self.samples.message().await? else { return Ok(None) };
-        let (labels, images) = message
-            .samples
+        let Some(samples) = self.samples.next().await? else { return Ok(None) };
+        let (labels, images) = samples
             .into_iter()
             .map(|sample| (sample.sample.unwrap_or_default(), sample.image))
             .unzip();

@@ -3,15 +3,15 @@
 use std::time::Duration;
 
 use agespan_client::{AddressError, Client, explain};
-use agespan_jobs::JobFailure;
+use agespan_jobs::{JobContext, JobFailure};
 use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1::WatchCalibrationRequest;
-use agespan_proto::dataset::v1::{self as proto, StreamSamplesRequest, StreamSamplesResponse};
+use agespan_proto::dataset::v1 as proto;
 use agespan_service::CancellationToken;
-use agespan_service::transport::peer_failure;
+use agespan_service::transport::{gather, peer_failure};
 use bytes::Bytes;
 use tokio::sync::watch;
-use tonic::{Status, Streaming};
+use tonic::Status;
 
 use crate::Calibrations;
 use crate::training::AgeLabel;
@@ -45,17 +45,6 @@ pub struct Peers {
     calibrator: Client,
 }
 
-/// The labelled photos of a split, as they come.
-pub(crate) struct Faces(Streaming<StreamSamplesResponse>);
-
-impl Faces {
-    /// The next few; none at the end.
-    pub(crate) async fn next(&mut self) -> Result<Option<Vec<Labelled>>, JobFailure> {
-        let message = self.0.message().await.map_err(peer_failure)?;
-        Ok(message.map(|message| message.samples.into_iter().filter_map(labelled).collect()))
-    }
-}
-
 /// A sample whose age is known, to the year or as a range.
 fn labelled(sample: proto::SampleImage) -> Option<Labelled> {
     let label = sample.sample?;
@@ -84,18 +73,21 @@ impl Peers {
         Ok(answer.into_inner().dataset.unwrap_or_default().content_hash)
     }
 
-    pub(crate) async fn stream(&self, dataset: &str, split: Split) -> Result<Faces, JobFailure> {
+    /// What `decode` makes of the photos of a split whose age is known; at most `most`, all for 0.
+    pub(crate) async fn faces<T: Send + 'static>(
+        &self,
+        dataset: &str,
+        split: Split,
+        most: usize,
+        context: &JobContext,
+        decode: impl Fn(Labelled) -> Result<T, JobFailure> + Clone + Send + 'static,
+    ) -> Result<Vec<T>, JobFailure> {
         let split = match split {
             Split::Train => proto::Split::Train,
             Split::Validation => proto::Split::Validation,
         };
-        let request = StreamSamplesRequest {
-            name: dataset.to_owned(),
-            split: split.into(),
-            ..Default::default()
-        };
-        let answer = self.dataset.datasets().stream_samples(request).await.map_err(peer_failure)?;
-        Ok(Faces(answer.into_inner()))
+        let decode = move |sample| labelled(sample).map(&decode);
+        Ok(gather(&self.dataset, (dataset, split), most, context, decode).await?.faces)
     }
 
     /// Takes every calibration that the calibrator publishes, until told to stop. While the

@@ -27,7 +27,7 @@ use crate::images::Images;
 use crate::job::{GENERATE_KIND, TUNE_KIND, TuneJob};
 use crate::pipelines::{Record, Registry};
 
-pub(crate) use peers::{Peers, Split};
+pub(crate) use peers::{Labelled, Peers, Split};
 
 /// What the RPCs are answered from.
 pub(crate) struct Transport {

@@ -1,14 +1,11 @@
 //! Calls to the dataset service, for faces to learn from.
 
 use agespan_client::{AddressError, Client};
-use agespan_jobs::JobFailure;
+use agespan_jobs::{JobContext, JobFailure};
 use agespan_proto::age::v1::Gender as ProtoGender;
-use agespan_proto::dataset::v1::{
-    SampleImage, Split as ProtoSplit, StreamSamplesRequest, StreamSamplesResponse,
-};
-use agespan_service::transport::peer_failure;
+use agespan_proto::dataset::v1::{SampleImage, Split as ProtoSplit};
+use agespan_service::transport::{Gathered, gather};
 use bytes::Bytes;
-use tonic::Streaming;
 
 use crate::wording::{Attributes, Gender};
 
@@ -25,32 +22,22 @@ pub(crate) struct Peers {
     dataset: Client,
 }
 
-/// The photos of a split, as they come.
-pub(crate) struct Faces(Streaming<StreamSamplesResponse>);
-
-impl Faces {
-    /// The next few, each with its labels where it has all three; none at the end.
-    pub(crate) async fn next(
-        &mut self,
-    ) -> Result<Option<Vec<(Bytes, Option<Attributes>)>>, JobFailure> {
-        let message = self.0.message().await.map_err(peer_failure)?;
-        Ok(message.map(|message| message.samples.into_iter().map(labelled).collect()))
-    }
+/// A photo whose labels are all known.
+#[derive(Debug)]
+pub(crate) struct Labelled {
+    pub(crate) image: Bytes,
+    pub(crate) attributes: Attributes,
 }
 
-fn labelled(sample: SampleImage) -> (Bytes, Option<Attributes>) {
-    let labels = sample.sample.unwrap_or_default();
+fn labelled(sample: SampleImage) -> Option<Labelled> {
+    let labels = sample.sample?;
     let gender = match labels.gender() {
-        ProtoGender::Female => Some(Gender::Female),
-        ProtoGender::Male => Some(Gender::Male),
-        ProtoGender::Unspecified => None,
+        ProtoGender::Female => Gender::Female,
+        ProtoGender::Male => Gender::Male,
+        ProtoGender::Unspecified => return None,
     };
-    let all = (labels.age, gender, labels.race.parse().ok());
-    let attributes = match all {
-        (Some(age), Some(gender), Some(race)) => Some(Attributes { age, gender, race }),
-        _ => None,
-    };
-    (sample.image, attributes)
+    let attributes = Attributes { age: labels.age?, gender, race: labels.race.parse().ok()? };
+    Some(Labelled { image: sample.image, attributes })
 }
 
 impl Peers {
@@ -62,17 +49,20 @@ impl Peers {
         Ok(Self { dataset: Client::new(dataset_url)? })
     }
 
-    pub(crate) async fn stream(&self, dataset: &str, split: Split) -> Result<Faces, JobFailure> {
+    /// What `decode` makes of the photos of a split that have all labels; at most `most`, all for 0.
+    pub(crate) async fn faces<T: Send + 'static>(
+        &self,
+        dataset: &str,
+        split: Split,
+        most: usize,
+        context: &JobContext,
+        decode: impl Fn(Labelled) -> Result<T, JobFailure> + Clone + Send + 'static,
+    ) -> Result<Gathered<T>, JobFailure> {
         let split = match split {
             Split::Train => ProtoSplit::Train,
             Split::Validation => ProtoSplit::Validation,
         };
-        let request = StreamSamplesRequest {
-            name: dataset.to_owned(),
-            split: split.into(),
-            ..Default::default()
-        };
-        let answer = self.dataset.datasets().stream_samples(request).await.map_err(peer_failure)?;
-        Ok(Faces(answer.into_inner()))
+        let decode = move |sample| labelled(sample).map(&decode);
+        gather(&self.dataset, (dataset, split), most, context, decode).await
     }
 }

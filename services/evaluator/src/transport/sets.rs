@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use agespan_client::Client;
+use agespan_client::{Client, SplitSamples};
 use agespan_jobs::JobFailure;
-use agespan_proto::dataset::v1::StreamSamplesRequest;
+use agespan_proto::dataset::v1::{SampleImage, Split as ProtoSplit};
 use agespan_proto::generator::v1::StreamGeneratedFacesRequest;
 use agespan_proto::job::v1::{GetJobRequest, JobState};
 use agespan_service::transport::peer_failure;
@@ -36,12 +36,8 @@ impl Peers {
             count: Some(summary.sample_count),
             named: false,
             open: Arc::new(move || {
-                let request = StreamSamplesRequest {
-                    name: dataset.clone(),
-                    split: part.into(),
-                    ..Default::default()
-                };
-                begin(&runtime, |sender| stream_split(client.clone(), request, sender))
+                let (client, dataset) = (client.clone(), dataset.clone());
+                begin(&runtime, |sender| stream_split(client, dataset, part, sender))
             }),
         })
     }
@@ -93,16 +89,15 @@ where
 
 async fn stream_split(
     client: Client,
-    request: StreamSamplesRequest,
+    dataset: String,
+    split: ProtoSplit,
     sender: Sender,
 ) -> Result<(), SetError> {
-    let samples = client.datasets().stream_samples(request).await.map_err(peer_failure)?;
-    let mut samples = samples.into_inner();
-    while let Some(message) = samples.message().await.map_err(peer_failure)? {
-        let file = |sample: agespan_proto::dataset::v1::SampleImage| {
-            (sample.sample.unwrap_or_default().path, sample.image)
-        };
-        let mut files: Vec<_> = message.samples.into_iter().map(file).collect();
+    let samples = SplitSamples::begin(&client, &dataset, split).await;
+    let mut samples = samples.map_err(peer_failure)?;
+    while let Some(batch) = samples.next().await.map_err(peer_failure)? {
+        let file = |sample: SampleImage| (sample.sample.unwrap_or_default().path, sample.image);
+        let mut files: Vec<_> = batch.into_iter().map(file).collect();
         while !files.is_empty() {
             let rest = files.split_off(files.len().min(BATCH));
             send(std::mem::replace(&mut files, rest), &sender).await?;

@@ -5,7 +5,6 @@ mod sheet;
 
 use std::path::PathBuf;
 
-use agespan_imaging::ImagingError;
 use agespan_jobs::{Handler, JobContext, JobFailure};
 use agespan_models::diffusion::{DiffusionError, LORA_FILE, Pipeline};
 use agespan_models::tch::{Device, Kind};
@@ -19,7 +18,7 @@ use super::{payload, pipeline_failure, stopped};
 use crate::job::TuneJob;
 use crate::pipelines::{Pipelines, Registry};
 use crate::training::{Event, FineTuneError, Fitted, Next, Portrait, finetune};
-use crate::transport::{Peers, Split};
+use crate::transport::{Labelled, Peers, Split};
 use keeper::Keeper;
 
 /// Validation faces that are looked at, spread over all.
@@ -81,39 +80,16 @@ impl Tuner {
         side: u32,
         context: &JobContext,
     ) -> Result<Vec<Portrait>, JobFailure> {
-        let mut stream = self.peers.stream(&job.dataset, split).await?;
-        let (mut faces, mut unlabelled) = (Vec::new(), 0);
-        while let Some(batch) = stream.next().await? {
-            let decode = move || -> Result<(Vec<Portrait>, usize), ImagingError> {
-                let all = batch.len();
-                let labelled =
-                    batch.into_iter().filter_map(|(image, labels)| Some((image, labels?)));
-                let portrait = |(image, labels): (Bytes, _)| Portrait::decode(&image, labels, side);
-                let decoded = labelled.map(portrait).collect::<Result<Vec<_>, _>>()?;
-                let missing = all - decoded.len();
-                Ok((decoded, missing))
-            };
-            let decoded = tokio::task::spawn_blocking(decode)
-                .await
-                .map_err(|error| JobFailure::retryable("DECODER", error))?;
-            let (decoded, missing) =
-                decoded.map_err(|error| JobFailure::permanent(error.reason(), error))?;
-            faces.extend(decoded);
-            unlabelled += missing;
-            if context.cancelled().is_cancelled() {
-                return Err(stopped());
-            }
-        }
-        if unlabelled > 0 {
+        let decode = move |photo: Labelled| {
+            Portrait::decode(&photo.image, photo.attributes, side)
+                .map_err(|error| JobFailure::permanent(error.reason(), error))
+        };
+        let found = self.peers.faces(&job.dataset, split, most, context, decode).await?;
+        if found.left_out > 0 {
+            let unlabelled = found.left_out;
             tracing::info!(unlabelled, ?split, "faces without age, gender or race are left out");
         }
-        let count = faces.len();
-        if most == 0 || count <= most {
-            return Ok(faces);
-        }
-        let kept = |index: usize| (index + 1) * most / count > index * most / count;
-        let chosen = faces.into_iter().enumerate().filter(|(index, _)| kept(*index));
-        Ok(chosen.map(|(_, face)| face).collect())
+        Ok(found.faces)
     }
 }
 
