@@ -64,7 +64,7 @@ pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Compo
     }
     let folder = platform.data_dir.join("pipelines");
     let pipelines = pipelines::Pipelines::new(registry.clone(), folder, detector);
-    let dealer = worker::Dealer { jobs: jobs.clone(), images: images.clone() };
+    let dealer = worker::Dealer { jobs: jobs.clone() };
     let tuner = worker::Tuner {
         peers: transport::Peers::new(&platform.dataset_url)?,
         registry,

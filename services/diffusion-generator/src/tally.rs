@@ -1,5 +1,7 @@
 //! What a job's images show, summed up.
 
+use std::ops::AddAssign;
+
 use serde::{Deserialize, Serialize};
 
 use crate::engine::Safety;
@@ -17,6 +19,15 @@ pub struct Tally {
     /// Images that the safety checker flagged.
     #[serde(default)]
     pub flagged: u32,
+}
+
+impl AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.counted += other.counted;
+        self.one_face += other.one_face;
+        self.again += other.again;
+        self.flagged += other.flagged;
+    }
 }
 
 impl Tally {

@@ -7,8 +7,7 @@ use agespan_jobs::{CancelReason, Handler, Job, JobContext, JobFailure, JobState,
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{GENERATION_ENDED, payload, stopped, store};
-use crate::images::Images;
+use super::{GENERATION_ENDED, payload, stopped};
 use crate::job::{DRAW_KIND, GenerateJob, Plan};
 use crate::tally::Tally;
 
@@ -22,7 +21,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Works on generation jobs, many at a time: each only waits.
 pub(crate) struct Dealer {
     pub(crate) jobs: Jobs,
-    pub(crate) images: Images,
 }
 
 /// How far a generation job is: all shards before `first` are drawn, and this is what they show.
@@ -35,7 +33,6 @@ struct Checkpoint {
 /// A generation job under way. Shards are dealt in order of their number.
 struct Deal<'a> {
     jobs: &'a Jobs,
-    images: &'a Images,
     job: &'a str,
     plan: Plan,
     steps_made: u64,
@@ -44,8 +41,8 @@ struct Deal<'a> {
     next: u32,
     /// Ids of the shards that are dealt and not known to be drawn.
     open: BTreeMap<u32, String>,
-    /// And of those that are drawn, while one before them is not.
-    drawn: BTreeMap<u32, String>,
+    /// And of those that are drawn, while one before them is not, with what they show.
+    drawn: BTreeMap<u32, (String, Tally)>,
 }
 
 #[async_trait]
@@ -57,7 +54,6 @@ impl Handler for Dealer {
         let passed: Checkpoint = passed.unwrap_or_default();
         let mut deal = Deal {
             jobs: &self.jobs,
-            images: &self.images,
             job: context.job_id(),
             plan: Plan::new(job.count),
             steps_made: job.steps_made,
@@ -142,7 +138,9 @@ impl Deal<'_> {
             match shard.state {
                 JobState::Succeeded => {
                     self.open.remove(&number);
-                    self.drawn.insert(number, id);
+                    // One of a version that did not count says nothing.
+                    let tally = shard.result.and_then(|text| serde_json::from_str(&text).ok());
+                    self.drawn.insert(number, (id, tally.unwrap_or_default()));
                 }
                 JobState::Failed => {
                     // Of a shard that ended because this job is cancelled it will be told as well.
@@ -166,32 +164,19 @@ impl Deal<'_> {
         if first == self.passed.first {
             return Ok(());
         }
-        let passed = Checkpoint { first, tally: self.tally_up_to(first).await? };
+        let mut tally = self.passed.tally;
+        self.drawn.range(..first).for_each(|(_, (_, of_shard))| tally += *of_shard);
+        let passed = Checkpoint { first, tally };
         let text = serde_json::to_string(&passed).map_err(payload)?;
         context.save_checkpoint(&text).await?;
         self.passed = passed;
         let waiting = self.drawn.split_off(&first);
-        for id in std::mem::replace(&mut self.drawn, waiting).into_values() {
+        for (id, _) in std::mem::replace(&mut self.drawn, waiting).into_values() {
             if let Err(error) = self.jobs.delete(&id).await {
                 tracing::debug!(%error, "a shard stays in the list of jobs");
             }
         }
         Ok(())
-    }
-
-    /// What the images of all shards before this one show.
-    async fn tally_up_to(&self, first: u32) -> Result<Tally, JobFailure> {
-        let mut tally = self.passed.tally;
-        for number in self.passed.first..first {
-            let shard = self.plan.shard(self.job, number);
-            for index in shard.first..shard.first + shard.count {
-                // One that somebody has removed is nothing to wait for.
-                if let Some(image) = self.images.find(self.job, index).await.map_err(store)? {
-                    tally.add(&image.facts);
-                }
-            }
-        }
-        Ok(tally)
     }
 
     fn images_drawn(&self) -> u32 {

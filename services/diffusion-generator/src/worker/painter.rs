@@ -14,6 +14,7 @@ use crate::images::{Facts, Images};
 use crate::job::{GenerateJob, Shard};
 use crate::picture;
 use crate::pipelines::{Loaded, Pipelines};
+use crate::tally::Tally;
 
 /// Between two tries to watch a job while Redis is away.
 const WATCH_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -31,12 +32,13 @@ impl Handler for Painter {
         let shard: Shard = serde_json::from_slice(bytes).map_err(payload)?;
         let job = self.job(&shard).await?;
         // Whichever ends first drops the others; a drawing that is dropped ends at its next step.
-        tokio::select! {
+        let tally = tokio::select! {
             drawn = self.draw_all(&shard, &job, context) => drawn?,
             () = context.cancelled().cancelled() => return Err(stopped()),
             () = self.until_given_up(&shard.job) => return Err(stopped()),
-        }
-        Ok(format!("jobs/{}", shard.job))
+        };
+        // What its dealer sums up.
+        serde_json::to_string(&tally).map_err(payload)
     }
 }
 
@@ -80,18 +82,19 @@ impl Painter {
         shard: &Shard,
         job: &GenerateJob,
         context: &JobContext,
-    ) -> Result<(), JobFailure> {
+    ) -> Result<Tally, JobFailure> {
         let noise = match &job.noise {
             Some(artifact) => Some(self.images.bytes(artifact).await.map_err(store)?),
             None => None,
         };
-        let mut warning = String::new();
+        let (mut tally, mut warning) = (Tally::default(), String::new());
         for number in 0..shard.count {
             let index = shard.first + number;
             let done = u64::from(number) * job.steps_made;
             context.note_progress(done, u64::from(shard.count) * job.steps_made, &warning);
             // Drawn by an attempt before this one.
-            if self.images.find(&shard.job, index).await.map_err(store)?.is_some() {
+            if let Some(image) = self.images.find(&shard.job, index).await.map_err(store)? {
+                tally.add(&image.facts);
                 continue;
             }
             let loaded = self.pipelines.get(&job.pipeline).await.map_err(pipeline_failure)?;
@@ -105,12 +108,13 @@ impl Painter {
                 tracing::warn!(index, warning, "an image is drawn");
             }
             warning = facts.warnings.join("; ");
+            tally.add(&facts);
             let files = (file, kept.drawn.trace);
             self.images.insert(&shard.job, index, files, facts).await.map_err(store)?;
         }
         let total = u64::from(shard.count) * job.steps_made;
         context.progress(total, total, &warning).await?;
-        Ok(())
+        Ok(tally)
     }
 
     async fn draw(

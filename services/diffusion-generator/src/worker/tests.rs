@@ -92,7 +92,7 @@ impl Studio {
     }
 
     fn deal(&self, stop: &CancellationToken) -> JoinHandle<()> {
-        let dealer = Dealer { jobs: self.jobs.clone(), images: self.images.clone() };
+        let dealer = Dealer { jobs: self.jobs.clone() };
         let worker = Worker::new(self.jobs.clone(), GENERATE_KIND, Arc::new(dealer), 4);
         let stop = stop.clone();
         tokio::spawn(async move { worker.run(stop).await.unwrap() })
