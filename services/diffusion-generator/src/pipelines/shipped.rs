@@ -4,13 +4,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use agespan_storage::ContentHash;
+
 macro_rules! files {
     ($($name:literal)*) => {
         [$(($name, include_bytes!(concat!("../../shipped/", $name)).as_slice())),*]
     };
 }
 
-/// Its files, by their path in the directory.
+/// Its files, by their path in the directory and in order of it.
 const FILES: [(&str, &[u8]); 11] = files![
     "model_index.json"
     "scheduler/scheduler_config.json"
@@ -24,6 +26,11 @@ const FILES: [(&str, &[u8]); 11] = files![
     "vae/config.json"
     "vae/diffusion_pytorch_model.safetensors"
 ];
+
+/// The hash of each file.
+pub(super) fn hashes() -> impl Iterator<Item = (&'static str, ContentHash)> {
+    FILES.into_iter().map(|(name, bytes)| (name, ContentHash::of(bytes)))
+}
 
 /// Writes it as a diffusers directory.
 pub(super) fn write(folder: &Path) -> io::Result<()> {

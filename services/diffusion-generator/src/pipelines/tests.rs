@@ -56,3 +56,21 @@ async fn a_pipeline_is_loaded_from_the_store_and_one_at_a_time() {
     let gone = pipelines.get("none").await.unwrap_err();
     assert!(matches!(gone, PipelineError::NotFound(_)));
 }
+
+#[tokio::test]
+async fn the_shipped_pipeline_is_installed_once_and_is_the_oldest() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Storage::open(folder.path().join("store").to_str().unwrap()).unwrap();
+    let registry = Registry::new(storage);
+    let shipped = registry.install_shipped().await.unwrap();
+    assert_eq!(registry.newest().await.unwrap(), shipped);
+    // The second time it is found by its hash: its files are not looked at.
+    for file in shipped.files.values() {
+        registry.storage().delete(&file.path).await.unwrap();
+    }
+    assert_eq!(registry.install_shipped().await.unwrap(), shipped);
+    let file = &shipped.files["unet/config.json"];
+    assert!(registry.storage().get_artifact(file).await.is_err());
+    let other = registry.add(tiny_pipeline::save(folder.path(), "tiny", 1)).await.unwrap();
+    assert_eq!(registry.newest().await.unwrap(), other);
+}
