@@ -2,7 +2,6 @@
 
 use agespan_conformal::Coverage;
 use agespan_jobs::{Handler, JobContext, JobFailure};
-use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -46,12 +45,7 @@ impl Handler for CrossChecker {
                 return Err(JobFailure::retryable("STOPPED", "the cross-check was stopped"));
             }
         };
-        let id = self
-            .reports
-            .insert(&AnyReport::CrossCheck(Box::new(report)))
-            .await
-            .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
-        Ok(format!("reports/{id}"))
+        self.reports.publish(AnyReport::CrossCheck(Box::new(report))).await
     }
 }
 

@@ -49,12 +49,7 @@ impl Handler for Comparer {
             self.keep(&work, compared.seen.as_ref()).await;
         }
         let report = AnyReport::Images(Box::new(compared.report));
-        let id = self
-            .reports
-            .insert(&report)
-            .await
-            .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
-        Ok(format!("reports/{id}"))
+        self.reports.publish(report).await
     }
 }
 

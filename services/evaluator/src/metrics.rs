@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 /// Resamples behind the bounds of a mean.
-const RESAMPLES: usize = 2000;
-const BOOTSTRAP_SEED: u64 = 0;
+pub(crate) const RESAMPLES: usize = 2000;
+pub(crate) const BOOTSTRAP_SEED: u64 = 0;
 
 /// One face: what the label says, and what the estimator answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +43,22 @@ pub struct Bounded {
     pub lower: f64,
     /// Upper bound.
     pub upper: f64,
+}
+
+impl Bounded {
+    /// A share in words, with its bounds.
+    pub(crate) fn percent(&self, digits: usize) -> String {
+        let [value, lower, upper] = [self.value, self.lower, self.upper].map(|part| part * 100.0);
+        format!("{value:.digits$} % ({lower:.digits$}–{upper:.digits$})")
+    }
+
+    /// A figure with the 2.5th and 97.5th percentiles of what resamples gave.
+    pub(crate) fn by_bootstrap(value: f64, mut resampled: Vec<f64>) -> Self {
+        resampled.sort_by(f64::total_cmp);
+        let cut = resampled.len() / 40;
+        let at = |place: usize| resampled.get(place).copied().unwrap_or(value);
+        Self { value, lower: at(cut), upper: at(resampled.len().saturating_sub(1 + cut)) }
+    }
 }
 
 /// Figures of a group of faces.
@@ -243,17 +259,12 @@ fn confidence() -> Coverage {
 fn mean_with_bootstrap(values: &[f64]) -> Bounded {
     let mean = |sum: f64| sum / values.len() as f64;
     let mut random = ChaCha8Rng::seed_from_u64(BOOTSTRAP_SEED);
-    let mut means: Vec<f64> = (0..RESAMPLES)
+    let means = (0..RESAMPLES)
         .map(|_| {
             mean((0..values.len()).map(|_| values[random.random_range(0..values.len())]).sum())
         })
         .collect();
-    means.sort_by(f64::total_cmp);
-    Bounded {
-        value: mean(values.iter().sum()),
-        lower: means[RESAMPLES / 40],
-        upper: means[RESAMPLES - 1 - RESAMPLES / 40],
-    }
+    Bounded::by_bootstrap(mean(values.iter().sum()), means)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Reports in the artifact store, named by their content.
 
+use agespan_jobs::JobFailure;
+use agespan_service::status::chain;
 use agespan_storage::{Artifact, Storage, StorageError};
 use serde::{Deserialize, Serialize};
 
@@ -100,10 +102,15 @@ impl Reports {
         let content = self.storage.put_artifact(CONTENTS, "json", json.into()).await?;
         let id = content.hash.short();
         let record = Record { id: id.clone(), content, created: jiff::Timestamp::now() };
-        match self.storage.create_json(&path(&id), &record).await {
-            Ok(()) | Err(StorageError::AlreadyExists { .. }) => Ok(id),
-            Err(error) => Err(error.into()),
-        }
+        self.storage.keep_json(&path(&id), record).await?;
+        Ok(id)
+    }
+
+    /// Stores what a job found, and gives the report's name.
+    pub(crate) async fn publish(&self, report: AnyReport) -> Result<String, JobFailure> {
+        let id = self.insert(&report).await;
+        let id = id.map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
+        Ok(format!("reports/{id}"))
     }
 
     /// A report by id.
@@ -125,10 +132,7 @@ impl Reports {
     /// # Errors
     /// When the store fails.
     pub async fn list(&self) -> Result<Vec<Record>, ReportError> {
-        let mut records: Vec<Record> = Vec::new();
-        for path in self.storage.list(RECORDS).await? {
-            records.push(self.storage.get_json(&path).await?);
-        }
+        let mut records: Vec<Record> = self.storage.all_json(RECORDS).await?;
         records.sort_by(|left, right| (right.created, &right.id).cmp(&(left.created, &left.id)));
         Ok(records)
     }

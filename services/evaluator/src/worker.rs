@@ -2,7 +2,6 @@
 
 use agespan_conformal::Coverage;
 use agespan_jobs::{Handler, JobContext, JobFailure};
-use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -88,12 +87,7 @@ impl Handler for Evaluator {
             diagnostics: Some(diagnostics::diagnose(&answers.rows, &calibration, coverage)),
             metrics,
         };
-        let id = self
-            .reports
-            .insert(&AnyReport::Estimator(Box::new(report)))
-            .await
-            .map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
-        Ok(format!("reports/{id}"))
+        self.reports.publish(AnyReport::Estimator(Box::new(report))).await
     }
 }
 

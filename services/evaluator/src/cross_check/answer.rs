@@ -32,7 +32,7 @@ pub fn answer(found: &CrossCheck) -> Vec<String> {
         answer.push(format!(
             "Intervals that are weighted for the shift hold {} of the prompted ages and are {:.1} years \
              wide; the real faces behind them are worth {:.0} drawn ones{}.",
-            percent(&shifted.inside),
+            shifted.inside.percent(0),
             shifted.mean_width,
             shifted.effective_sample_size,
             if shifted.effective_sample_size < 50.0 { ", too few to lean on" } else { "" },
@@ -66,7 +66,7 @@ fn holds(found: &CrossCheck) -> String {
         "the {:.0} % intervals, {:.1} years wide in the mean, hold {} of the prompted ages",
         promised * 100.0,
         overall.mean_width,
-        percent(inside)
+        inside.percent(0)
     );
     if inside.upper < promised {
         format!(
@@ -81,11 +81,6 @@ fn holds(found: &CrossCheck) -> String {
 }
 
 fn gender(found: &CrossCheck) -> String {
-    let accuracy = percent(&found.agreement.gender.accuracy);
+    let accuracy = found.agreement.gender.accuracy.percent(0);
     format!("The estimated gender is the prompted one in {accuracy}.")
-}
-
-fn percent(share: &Bounded) -> String {
-    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
-    format!("{value:.0} % ({lower:.0}–{upper:.0})")
 }

@@ -4,10 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::Bounded;
-
-const RESAMPLES: usize = 2000;
-const SEED: u64 = 0;
+use crate::metrics::{BOOTSTRAP_SEED, Bounded, RESAMPLES};
 
 /// y over x. Bounds are the 2.5th and 97.5th percentiles of a seeded bootstrap (Efron 1979).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +51,7 @@ impl Line {
     /// Through points; none where all x are the same.
     pub fn through(points: &[(f64, f64)]) -> Option<Self> {
         let fit = Fit::of(points.iter().copied())?;
-        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let mut random = ChaCha8Rng::seed_from_u64(BOOTSTRAP_SEED);
         let (mut slopes, mut correlations) = (Vec::new(), Vec::new());
         for _ in 0..RESAMPLES {
             let chosen: Vec<_> =
@@ -66,18 +63,11 @@ impl Line {
             }
         }
         Some(Self {
-            slope: bounded(fit.slope, slopes),
+            slope: Bounded::by_bootstrap(fit.slope, slopes),
             intercept: fit.intercept,
-            correlation: bounded(fit.correlation, correlations),
+            correlation: Bounded::by_bootstrap(fit.correlation, correlations),
         })
     }
-}
-
-fn bounded(value: f64, mut resampled: Vec<f64>) -> Bounded {
-    resampled.sort_by(f64::total_cmp);
-    let cut = resampled.len() / 40;
-    let at = |place: usize| resampled.get(place).copied().unwrap_or(value);
-    Bounded { value, lower: at(cut), upper: at(resampled.len().saturating_sub(1 + cut)) }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use agespan_page::figure;
 use maud::{Markup, html};
 
 use super::{CrossCheck, Row, answer, plots};
-use crate::metrics::{Bounded, Group};
+use crate::metrics::Group;
 
 const STYLE: &str = "
 .sheet { display: flex; flex-wrap: wrap; gap: 6px }
@@ -84,7 +84,7 @@ fn groups(groups: &[Group]) -> Markup {
                 tr {
                     td { (group.name) } td { (group.count) }
                     td { (format!("{:.1} ({:.1}–{:.1})", group.mae.value, group.mae.lower, group.mae.upper)) }
-                    td { (format!("{:+.1}", group.bias)) } td { (percent(&group.coverage)) }
+                    td { (format!("{:+.1}", group.bias)) } td { (group.coverage.percent(0)) }
                     td { (format!("{:.1}", group.mean_width)) }
                 }
             }
@@ -123,9 +123,4 @@ fn every(rows: &[Row]) -> Markup {
             }
         } }
     }
-}
-
-fn percent(share: &Bounded) -> String {
-    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
-    format!("{value:.0} % ({lower:.0}–{upper:.0})")
 }

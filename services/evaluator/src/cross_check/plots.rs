@@ -1,5 +1,7 @@
 //! Plots of a cross-check as SVG text.
 
+use std::collections::BTreeMap;
+
 use agespan_page::{ACCENT, Drawn, INK, plot};
 use plotters::prelude::*;
 
@@ -14,13 +16,18 @@ pub(super) fn estimates(found: &CrossCheck) -> String {
     plot(SIZE, |svg| draw_estimates(svg, found))
 }
 
-/// Genders and races of one prompted age stand beside each other instead of over each other.
-fn place(rows: &[Row], index: usize) -> f64 {
-    let age = rows[index].age;
-    let of_age = |row: &&Row| row.age == age;
-    let count = rows.iter().filter(of_age).count().max(1) as f64;
-    let before = rows[..index].iter().filter(of_age).count() as f64;
-    f64::from(age) + ((before + 0.5) / count - 0.5) * 3.6
+/// Where each image stands: those of one prompted age beside each other instead of over each other.
+fn places(rows: &[Row]) -> Vec<f64> {
+    let mut counts: BTreeMap<u32, f64> = BTreeMap::new();
+    rows.iter().for_each(|row| *counts.entry(row.age).or_default() += 1.0);
+    let mut before: BTreeMap<u32, f64> = BTreeMap::new();
+    let place = |row: &Row| {
+        let before = before.entry(row.age).or_default();
+        let place = f64::from(row.age) + ((*before + 0.5) / counts[&row.age] - 0.5) * 3.6;
+        *before += 1.0;
+        place
+    };
+    rows.iter().map(place).collect()
 }
 
 fn draw_estimates<'a>(svg: SVGBackend<'a>, found: &CrossCheck) -> Drawn<'a> {
@@ -39,17 +46,12 @@ fn draw_estimates<'a>(svg: SVGBackend<'a>, found: &CrossCheck) -> Drawn<'a> {
         .x_label_formatter(&|years| format!("{years:.0}"))
         .y_label_formatter(&|years| format!("{years:.0}"))
         .draw()?;
-    let bar = |index: usize| {
-        let row = &found.rows[index];
-        let x = place(&found.rows, index);
+    let placed: Vec<(f64, &Row)> = places(&found.rows).into_iter().zip(&found.rows).collect();
+    chart.draw_series(placed.iter().map(|&(x, row)| {
         PathElement::new(vec![(x, row.interval.0), (x, row.interval.1)], INK.mix(0.25))
-    };
-    chart.draw_series((0..found.rows.len()).map(bar))?;
-    let point = |index: usize| {
-        let at = (place(&found.rows, index), found.rows[index].estimate);
-        Circle::new(at, 2, INK.filled())
-    };
-    chart.draw_series((0..found.rows.len()).map(point))?;
+    }))?;
+    let point = |&(x, row): &(f64, &Row)| Circle::new((x, row.estimate), 2, INK.filled());
+    chart.draw_series(placed.iter().map(point))?;
     chart.draw_series(LineSeries::new([(0.0, 0.0), (LARGEST, LARGEST)], INK.mix(0.4)))?;
     let fitted = |x: f64| (x, found.line.intercept + found.line.slope.value * x);
     let ends = [fitted(0.0), fitted(LARGEST)].map(|(x, y)| (x, y.clamp(0.0, LARGEST)));

@@ -31,10 +31,10 @@ pub fn page(report: &Report) -> String {
         }
         p {
             "Mean absolute error " b { (years(&overall.mae)) } ", within five years "
-            (percent(&overall.within_five)) ". Intervals that promise "
-            (format!("{:.1} %", report.coverage * 100.0)) " hold " b { (percent(&overall.coverage)) }
+            (overall.within_five.percent(1)) ". Intervals that promise "
+            (format!("{:.1} %", report.coverage * 100.0)) " hold " b { (overall.coverage.percent(1)) }
             " of the ages, " (format!("{:.1}", overall.mean_width)) " years wide in the mean. Gender is "
-            (percent(&gender.accuracy)) " right."
+            (gender.accuracy.percent(1)) " right."
         }
         h2 { "By predicted group: what is promised" }
         (figure(
@@ -74,7 +74,7 @@ fn diagnostics(found: &Diagnostics) -> Markup {
         @if let Some(slab) = &found.worst_slab {
             p {
                 "The worst slab of predicted age, its sigma and P(female), sought on half of the faces: "
-                b { (percent(&slab.coverage)) } " on " (slab.count) " of the other half."
+                b { (slab.coverage.percent(1)) } " on " (slab.count) " of the other half."
             }
         }
     }
@@ -90,8 +90,8 @@ fn groups(groups: &[Group], nominal: f64) -> Markup {
             @for group in groups {
                 tr.below[group.coverage.upper < nominal] {
                     td { (group.name) } td { (group.count) } td { (years(&group.mae)) }
-                    td { (format!("{:+.1}", group.bias)) } td { (percent(&group.within_five)) }
-                    td { (percent(&group.coverage)) } td { (format!("{:.1}", group.mean_width)) }
+                    td { (format!("{:+.1}", group.bias)) } td { (group.within_five.percent(1)) }
+                    td { (group.coverage.percent(1)) } td { (format!("{:.1}", group.mean_width)) }
                     td { (format!("{:.1}", group.median_width)) }
                 }
             }
@@ -105,17 +105,12 @@ fn levels(rows: &[LevelCoverage]) -> Markup {
             tr { th { "width" } th { "n" } th { "coverage" } th { "mean width" } }
             @for row in rows {
                 tr.below[row.coverage.upper < row.level] {
-                    td { (row.name) } td { (row.count) } td { (percent(&row.coverage)) }
+                    td { (row.name) } td { (row.count) } td { (row.coverage.percent(1)) }
                     td { (format!("{:.1}", row.mean_width)) }
                 }
             }
         }
     }
-}
-
-fn percent(share: &Bounded) -> String {
-    let [value, lower, upper] = [share.value, share.lower, share.upper].map(|part| part * 100.0);
-    format!("{value:.1} % ({lower:.1}–{upper:.1})")
 }
 
 fn years(years: &Bounded) -> String {
