@@ -86,7 +86,7 @@ impl Spread<'_> {
 }
 
 /// What is added to the diagonal, in parts of its mean, one try after the other.
-const NUDGES: [f64; 4] = [0.0, 1e-14, 1e-12, 1e-10];
+const NUDGES: [f64; 3] = [1e-14, 1e-12, 1e-10];
 
 /// Solves for eigenvalues. Where a covariance is of far fewer rows than features, nearly all of them
 /// are the same, 0, and the solver may not come to an end; told apart by next to nothing it does.
@@ -94,14 +94,14 @@ fn solved<T>(matrix: &Mat<f64>, solve: impl Fn(&Mat<f64>) -> Option<T>) -> Resul
     let side = matrix.nrows();
     let mean = matrix.diagonal().column_vector().iter().sum::<f64>() / side.max(1) as f64;
     let nudged = |nudge: f64| {
-        Mat::from_fn(side, side, |row, column| {
-            let own =
-                if row == column { nudge * mean * (1.0 + row as f64 / side as f64) } else { 0.0 };
-            matrix[(row, column)] + own
-        })
+        let mut nudged = matrix.clone();
+        for at in 0..side {
+            nudged[(at, at)] += nudge * mean * (1.0 + at as f64 / side as f64);
+        }
+        nudged
     };
-    let mut tries = NUDGES.into_iter();
-    tries.find_map(|nudge| solve(&nudged(nudge))).ok_or(MetricError::Eigenvalues)
+    let again = || NUDGES.into_iter().find_map(|nudge| solve(&nudged(nudge)));
+    solve(matrix).or_else(again).ok_or(MetricError::Eigenvalues)
 }
 
 /// Roots of eigenvalues. Those that rounding may have made are 0: a root would turn a thousand times

@@ -1,6 +1,6 @@
 //! Faces as the autoencoder has them, encoded once: it does not learn.
 
-use agespan_models::diffusion::{DiffusionError, Noise, Vae};
+use agespan_models::diffusion::{DiffusionError, Noise, Vae, kind_and_device};
 use agespan_models::tch::{self, Device, Kind, TchError, Tensor};
 
 use super::Portrait;
@@ -76,11 +76,7 @@ pub(super) fn pixels(portraits: &[Portrait], side: i64) -> Result<Tensor, TchErr
 }
 
 fn posterior(vae: &Vae, images: &Tensor) -> Result<(Tensor, Tensor), TchError> {
-    let (kind, device) = vae
-        .variables()
-        .values()
-        .next()
-        .map_or((Kind::Float, Device::Cpu), |tensor| (tensor.kind(), tensor.device()));
+    let (kind, device) = kind_and_device(vae.variables());
     let images = images.f_to_device(device)?.f_to_kind(kind)?;
     let posterior = tch::no_grad(|| vae.encode(&images))?;
     let scaled = |tensor: Tensor| {

@@ -1,8 +1,8 @@
 //! How far the network is from what it is to say of noisy latents.
 
 use agespan_models::diffusion::scheduler::{NoiseSchedule, Prediction};
-use agespan_models::diffusion::{DiffusionError, Noise, SchedulerConfig, Unet};
-use agespan_models::tch::{Device, Kind, TchError, Tensor};
+use agespan_models::diffusion::{DiffusionError, Noise, SchedulerConfig, Unet, kind_and_device};
+use agespan_models::tch::{Kind, TchError, Tensor};
 
 use super::spec::FineTuneSpec;
 
@@ -58,16 +58,11 @@ impl Denoising {
         let noise = noise.normal(&latents.size());
         let noisy = self.schedule.add_noise(latents, &noise, times)?;
         let target = self.schedule.target(self.prediction, latents, &noise, times)?;
-        let (kind, device) = network(unet);
+        let (kind, device) = kind_and_device(unet.variables());
         let (noisy, times) = (noisy.f_to_device(device)?, times.f_to_device(device)?);
         let predicted = unet.forward(&noisy.f_to_kind(kind)?, &times, &texts.f_to_kind(kind)?)?;
         let target = target.f_to_device(device)?;
         let error = predicted.f_to_kind(Kind::Float)?.f_sub(&target)?.f_square()?;
         error.f_mean_dim(&[1i64, 2, 3][..], false, Kind::Float)
     }
-}
-
-fn network(unet: &Unet) -> (Kind, Device) {
-    let any = unet.variables().values().next();
-    any.map_or((Kind::Float, Device::Cpu), |weight| (weight.kind(), weight.device()))
 }

@@ -1,11 +1,10 @@
 //! Faces and captions as the networks have them.
 
-use agespan_models::diffusion::Pipeline;
+use agespan_models::diffusion::{Pipeline, kind_and_device};
 
 use super::Portrait;
 use super::event::{Event, FineTuneError, Next};
 use super::latents::Latents;
-use super::networks::device;
 use super::spec::FineTuneSpec;
 use super::texts::Texts;
 
@@ -35,7 +34,7 @@ impl Material {
             Latents::encode(&pipeline.vae, portraits, side, mirrored, &mut tell)?
                 .ok_or(FineTuneError::Stopped)
         };
-        let device = device(pipeline);
+        let (_, device) = kind_and_device(pipeline.unet.variables());
         let words = |portraits: &[Portrait]| -> Result<Texts, FineTuneError> {
             let texts = Texts::new(&pipeline.tokenizer, portraits, device)?;
             if spec.text_encoder { Ok(texts) } else { Ok(texts.encoded(&pipeline.text_encoder)?) }

@@ -1,8 +1,10 @@
 //! The networks of a run, and what of them learns.
 
 use agespan_models::average::Named;
-use agespan_models::diffusion::{ClipText, DiffusionError, Parameters, Pipeline, Unet, Variables};
-use agespan_models::tch::{Device, Kind, Tensor};
+use agespan_models::diffusion::{
+    ClipText, DiffusionError, Parameters, Pipeline, Unet, Variables, kind_and_device,
+};
+use agespan_models::tch::{Kind, Tensor};
 
 use super::learned::Learned;
 use super::spec::FineTuneSpec;
@@ -17,7 +19,7 @@ impl Rounded {
     pub(super) fn of(pipeline: &Pipeline, kind: Kind) -> Result<Self, DiffusionError> {
         let rounded = |variables: &Variables| {
             let shared = variables.iter().map(|(name, w)| (name.clone(), w.shallow_clone()));
-            Parameters::stored(shared.collect(), kind, device(pipeline))
+            Parameters::stored(shared.collect(), kind, kind_and_device(variables).1)
         };
         let (unet, text) = (&pipeline.unet, &pipeline.text_encoder);
         let refused = |source| DiffusionError::Network { source };
@@ -27,11 +29,6 @@ impl Rounded {
                 .map_err(refused)?,
         })
     }
-}
-
-/// Where a pipeline computes.
-pub(super) fn device(pipeline: &Pipeline) -> Device {
-    pipeline.unet.variables().values().next().map_or(Device::Cpu, Tensor::device)
 }
 
 /// What the settings say is to learn.

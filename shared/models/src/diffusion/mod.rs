@@ -51,7 +51,7 @@ pub use directory::Directory;
 pub use error::DiffusionError;
 pub use lora::{LORA_FILE, lora_factors, lora_sum};
 pub use noise::Noise;
-pub use parameters::{Parameters, Variables};
+pub use parameters::{Parameters, Variables, kind_and_device};
 pub use pipeline::{ImageStart, OnStep, Pipeline, Sampling, Step, Texts};
 pub use safety_checker::{SafetyChecker, Verdict};
 pub use safety_config::{ClipImageConfig, ClipVisionConfig, SafetyConfig};

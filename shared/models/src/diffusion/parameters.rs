@@ -16,6 +16,12 @@ use crate::WeightsError;
 /// A network's parameters by the names that its checkpoint has.
 pub type Variables = BTreeMap<String, Tensor>;
 
+/// What a network of these parameters computes in, and where; of none in 32 bits on the CPU.
+pub fn kind_and_device(variables: &Variables) -> (Kind, Device) {
+    let any = variables.values().next();
+    any.map_or((Kind::Float, Device::Cpu), |tensor| (tensor.kind(), tensor.device()))
+}
+
 /// How a parameter starts when no file holds it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Start {

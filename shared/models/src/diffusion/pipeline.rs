@@ -9,7 +9,7 @@ use super::scheduler::Scheduler;
 use super::timestep::timesteps;
 use super::{
     ClipText, DiffusionError, Directory, Noise, SafetyChecker, SchedulerConfig, SchedulerKind,
-    Tokenizer, Unet, Vae, directory,
+    Tokenizer, Unet, Vae, directory, kind_and_device,
 };
 
 /// How images are drawn.
@@ -113,9 +113,7 @@ impl Pipeline {
         let expected = vec![text.vocab_size, text.max_position_embeddings];
         let within = found.iter().zip(&expected).all(|(found, most)| found <= most);
         fits("a tokenizer's vocabulary and length", found, expected)(within)?;
-        let any = unet.variables().values().next();
-        let (kind, device) =
-            any.map_or((Kind::Float, Device::Cpu), |tensor| (tensor.kind(), tensor.device()));
+        let (kind, device) = kind_and_device(unet.variables());
         let safety_checker = None;
         Ok(Self { tokenizer, text_encoder, unet, vae, scheduler, safety_checker, kind, device })
     }
