@@ -5,6 +5,7 @@ mod keeper;
 use std::path::PathBuf;
 
 use agespan_jobs::{Handler, JobContext, JobFailure};
+use agespan_service::Checkpoints;
 use agespan_service::status::chain;
 use agespan_storage::Storage;
 use async_trait::async_trait;
@@ -16,7 +17,7 @@ use crate::engine::Shape;
 use crate::model::{Card, ModelError, Registry};
 use crate::training::{Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained, train};
 use crate::transport::{Labelled, Peers, Split};
-use keeper::{Keeper, Kept};
+use keeper::Keeper;
 
 /// What the job is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,12 +53,14 @@ impl Handler for Trainer {
     async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
         let job: TrainJob = serde_json::from_slice(payload)
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
-        let beginning = self.start(&job, context).await?;
+        let checkpoints =
+            Checkpoints::new(self.storage.clone(), context.clone(), keeper::CHECKPOINTS);
+        let beginning = self.start(&job, &checkpoints).await?;
         let teachers = self.teachers(&job).await?;
         let gathered = self.gather(&job, context).await?;
         let dataset_hash = gathered.dataset_hash.clone();
         let figures = self.figures.join(context.job_id());
-        let keeper = Keeper::begin(self.storage.clone(), context.clone(), &figures).await;
+        let keeper = Keeper::begin(self.storage.clone(), checkpoints, &figures).await;
         let (trained, keeper) =
             self.train(&job, gathered, beginning, teachers, keeper, context).await?;
         let card = Card {
@@ -86,12 +89,15 @@ enum Beginning {
 }
 
 impl Trainer {
-    async fn start(&self, job: &TrainJob, context: &JobContext) -> Result<Beginning, JobFailure> {
-        if let Some(kept) = Kept::of(context) {
-            match self.storage.get_artifact(&kept.checkpoint).await {
-                Ok(bytes) => return Ok(Beginning::Checkpoint(bytes)),
-                Err(error) => tracing::warn!(%error, "the checkpoint is lost; training anew"),
-            }
+    async fn start(
+        &self,
+        job: &TrainJob,
+        checkpoints: &Checkpoints,
+    ) -> Result<Beginning, JobFailure> {
+        match checkpoints.last().await {
+            Ok(Some(bytes)) => return Ok(Beginning::Checkpoint(bytes)),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "the checkpoint is lost; training anew"),
         }
         if !job.from.is_empty() {
             return Ok(Beginning::Model(self.model(&job.from).await?.0));

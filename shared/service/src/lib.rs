@@ -8,10 +8,12 @@
 //! * [`serve`]: components on one listener, with health, reflection, job service and drain.
 //! * [`run`]: a whole process: configuration, telemetry, signals, [`serve`].
 //! * [`status`]: errors as `google.rpc.Status` with details.
+//! * [`Checkpoints`]: those of a job, in the artifact store.
 //! * [`page`]: page sizes and tokens.
 //! * [`telemetry`]: logs, and traces when a collector is named.
 //! * [`environment`]: of a process that runs models.
 
+mod checkpoints;
 mod component;
 mod config;
 pub mod environment;
@@ -23,6 +25,7 @@ pub mod status;
 pub mod telemetry;
 pub mod transport;
 
+pub use checkpoints::Checkpoints;
 pub use component::{Background, Component};
 pub use config::{Config, ModelConfig, Peers, Role};
 pub use platform::{Platform, PlatformError};

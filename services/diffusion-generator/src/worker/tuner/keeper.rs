@@ -2,11 +2,13 @@
 //! of samples for every epoch.
 
 use std::fs::{self, OpenOptions};
+use std::future::ready;
 use std::io::Write;
 use std::path::PathBuf;
 
 use agespan_jobs::JobContext;
-use agespan_storage::{Artifact, Storage};
+use agespan_service::Checkpoints;
+use agespan_storage::Storage;
 use bytes::Bytes;
 use serde_json::json;
 
@@ -21,9 +23,8 @@ const LOG_EVERY: u64 = 10;
 
 /// Keeps checkpoints in the store and names them in the job.
 pub(super) struct Keeper {
-    storage: Storage,
+    checkpoints: Checkpoints,
     context: JobContext,
-    last: Option<Artifact>,
     folder: PathBuf,
 }
 
@@ -34,20 +35,15 @@ impl Keeper {
         context: JobContext,
         folder: PathBuf,
     ) -> (Self, Option<Bytes>) {
-        let last: Option<Artifact> =
-            context.checkpoint().and_then(|text| serde_json::from_str(text).ok());
-        let bytes = match &last {
-            None => None,
-            Some(artifact) => storage
-                .get_artifact(artifact)
-                .await
-                .inspect_err(|error| tracing::warn!(%error, "the checkpoint is lost"))
-                .ok(),
-        };
+        let checkpoints = Checkpoints::new(storage, context.clone(), CHECKPOINTS);
+        let bytes = checkpoints.last().await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the checkpoint is lost");
+            None
+        });
         if let Err(error) = fs::create_dir_all(&folder) {
             tracing::warn!(%error, folder = %folder.display(), "no figures and sheets are written");
         }
-        (Self { storage, context, last, folder }, bytes)
+        (Self { checkpoints, context, folder }, bytes)
     }
 
     /// Takes note of an event, and says whether the run is to go on.
@@ -74,7 +70,7 @@ impl Keeper {
                     Err(error) => tracing::warn!(%error, "no sheet of samples"),
                 }
             }
-            Event::Checkpoint(bytes) => self.keep(bytes).await,
+            Event::Checkpoint(bytes) => self.checkpoints.keep(bytes, ready(None)).await,
         }
         if self.context.cancelled().is_cancelled() { Next::Stop } else { Next::GoOn }
     }
@@ -114,36 +110,8 @@ impl Keeper {
         }
     }
 
-    /// Stores a checkpoint, names it in the job, and only then deletes the one before. One that
-    /// cannot be stored costs a repetition, not the run.
-    async fn keep(&mut self, bytes: Vec<u8>) {
-        let stored = self.storage.put_artifact(CHECKPOINTS, "checkpoint", bytes.into()).await;
-        let stored = match stored {
-            Ok(stored) => stored,
-            Err(error) => return tracing::warn!(%error, "a checkpoint could not be stored"),
-        };
-        let name = serde_json::to_string(&stored).unwrap_or_default();
-        if let Err(error) = self.context.save_checkpoint(&name).await {
-            return tracing::warn!(%error, "a checkpoint could not be named in the job");
-        }
-        // The same bytes have the same path.
-        if let Some(before) = self.last.replace(stored.clone())
-            && before.path != stored.path
-        {
-            self.delete(&before.path).await;
-        }
-    }
-
     /// Deletes the last checkpoint, when its run has ended.
     pub(super) async fn forget(&self) {
-        if let Some(last) = &self.last {
-            self.delete(&last.path).await;
-        }
-    }
-
-    async fn delete(&self, path: &str) {
-        if let Err(error) = self.storage.delete(path).await {
-            tracing::warn!(%error, "an old checkpoint stays behind");
-        }
+        self.checkpoints.forget().await;
     }
 }
