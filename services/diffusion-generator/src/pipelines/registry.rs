@@ -177,7 +177,7 @@ impl Registry {
             let extension = name.extension().unwrap_or_default().to_string_lossy();
             files.insert(shown, self.storage.put_file(FILES, &extension, &path.join(&name)).await?);
         }
-        let hash = hash(files.iter().map(|(name, file)| (name.as_str(), file.hash.clone())));
+        let hash = hash(files.iter().map(|(name, file)| (name.as_str(), file.hash)));
         let id = hash.short();
         let record = Record { id, hash, files, shape, base, created };
         Ok(self.storage.keep_json(&record_path(&record.id), record).await?)

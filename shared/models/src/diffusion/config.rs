@@ -254,6 +254,12 @@ pub enum Activation {
     Gelu,
 }
 
+impl Activation {
+    /// As configurations name them.
+    pub(crate) const NAMES: [(&'static str, Self); 2] =
+        [("quick_gelu", Self::QuickGelu), ("gelu", Self::Gelu)];
+}
+
 /// The shape of a [`ClipText`](super::ClipText): transformers' `CLIPTextModel`.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(missing_docs, reason = "the fields are transformers', by their names")]
@@ -283,10 +289,7 @@ impl ClipTextConfig {
             num_hidden_layers: fields.size("num_hidden_layers", 12)?,
             num_attention_heads: fields.size("num_attention_heads", 8)?,
             max_position_embeddings: fields.size("max_position_embeddings", 77)?,
-            hidden_act: fields.choice(
-                "hidden_act",
-                &[("quick_gelu", Activation::QuickGelu), ("gelu", Activation::Gelu)],
-            )?,
+            hidden_act: fields.choice("hidden_act", &Activation::NAMES)?,
             layer_norm_eps: fields.number("layer_norm_eps", 1e-5)?,
             eos_token_id: fields.count("eos_token_id", 49407)?,
             raw: RawConfig::new(),

@@ -37,10 +37,7 @@ impl ClipVisionConfig {
             num_channels: fields.size("num_channels", 3)?,
             image_size: fields.size("image_size", 224)?,
             patch_size: fields.size("patch_size", 32)?,
-            hidden_act: fields.choice(
-                "hidden_act",
-                &[("quick_gelu", Activation::QuickGelu), ("gelu", Activation::Gelu)],
-            )?,
+            hidden_act: fields.choice("hidden_act", &Activation::NAMES)?,
             layer_norm_eps: fields.number("layer_norm_eps", 1e-5)?,
         };
         if config.hidden_size % config.num_attention_heads != 0 {
