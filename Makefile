@@ -25,6 +25,7 @@ bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports th
 	@$(cache)/peers/bin/python tests/bench/dataset.py $(programs)/agespan $(DATA)
 	cargo build --release --workspace --example throughput
 	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
+	@$(cache)/peers/bin/python tests/bench/serving.py $(programs)/agespan $(programs)/bench-serving services/age-estimator/weights/model.json deploy/demo/faces/collins.jpg
 	cargo build --release --workspace --example bench_images
 	@$(cache)/peers/bin/python tests/bench/images.py $(programs)/examples/bench_images tests/golden/inception.json
 

@@ -11,12 +11,17 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use agespan_models::tch::{Device, Kind, nn::VarStore};
-use agespan_models::{AgeNet, InputSpec, NetSpec, WeightsError, label_distribution, weights};
+use agespan_models::tch::{Device, Kind, Tensor, nn::VarStore};
+use agespan_models::{
+    AgeAnswer, AgeNet, FusedError, InputSpec, NetSpec, ReadyNet, WeightsError, label_distribution,
+    weights,
+};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::Precision;
+
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
-pub const MAX_BATCH: usize = 32;
+pub const MAX_BATCH: usize = 16;
 
 /// What the model says of one face.
 #[derive(Clone, Debug)]
@@ -83,13 +88,18 @@ impl Engine {
     ///
     /// # Errors
     /// When the weights do not fit the network.
-    pub fn start(bytes: &[u8], shape: &Shape, queue: usize) -> Result<Self, WeightsError> {
+    pub fn start(
+        bytes: &[u8],
+        shape: &Shape,
+        precision: Precision,
+        queue: usize,
+    ) -> Result<Self, WeightsError> {
         let mut store = VarStore::new(Device::Cpu);
         let net = AgeNet::new(&store.root(), shape.net);
         weights::load(&store, bytes)?;
         store.freeze();
         let (sender, receiver) = mpsc::channel(queue.max(1));
-        let model = Model { net, shape: *shape };
+        let model = Model { net: Network::new(net, shape, precision), shape: *shape };
         thread::spawn(move || model.run(receiver));
         Ok(Self { queue: sender, input: shape.input })
     }
@@ -149,9 +159,35 @@ impl Engine {
     }
 }
 
+/// A network that answers.
+enum Network {
+    Ready(ReadyNet),
+    /// Where libtorch cannot make it ready.
+    Plain(AgeNet),
+}
+
+impl Network {
+    fn new(net: AgeNet, shape: &Shape, precision: Precision) -> Self {
+        match net.ready(precision.kind(), i64::from(shape.input.crop)) {
+            Ok(ready) => Self::Ready(ready),
+            Err(error) => {
+                tracing::warn!(%error, ?precision, "the model answers slowly, as it was trained");
+                Self::Plain(net)
+            }
+        }
+    }
+
+    fn answer(&self, images: &Tensor, mirrored: bool) -> Result<AgeAnswer, FusedError> {
+        match self {
+            Self::Ready(net) => net.answer(images, mirrored),
+            Self::Plain(net) => Ok(net.answer(images, mirrored)),
+        }
+    }
+}
+
 /// A network on the thread that owns it.
 struct Model {
-    net: AgeNet,
+    net: Network,
     shape: Shape,
 }
 
@@ -182,20 +218,27 @@ impl Model {
         let faces = batch.iter().flat_map(|work| &work.faces);
         let pixels: Vec<u8> = faces.flatten().copied().collect();
         // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
-        let outputs = catch_unwind(AssertUnwindSafe(|| self.forward(&pixels)));
-        let mut outputs = outputs
-            .inspect_err(|_| tracing::error!(size = batch.len(), "a forward pass failed"))
-            .unwrap_or_default()
-            .into_iter();
+        let outputs = match catch_unwind(AssertUnwindSafe(|| self.forward(&pixels))) {
+            Ok(Ok(outputs)) => outputs,
+            Ok(Err(error)) => {
+                tracing::error!(%error, size = batch.len(), "a forward pass failed");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::error!(size = batch.len(), "a forward pass failed");
+                Vec::new()
+            }
+        };
+        let mut outputs = outputs.into_iter();
         for work in batch {
             let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
             let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));
         }
     }
 
-    fn forward(&self, pixels: &[u8]) -> Vec<Output> {
+    fn forward(&self, pixels: &[u8]) -> Result<Vec<Output>, FusedError> {
         let Shape { input, mirrored, temperature, .. } = &self.shape;
-        let answer = self.net.answer(&input.tensor(pixels, Device::Cpu), *mirrored);
+        let answer = self.net.answer(&input.tensor(pixels, Device::Cpu), *mirrored)?;
         let distributions = label_distribution::at_temperature(&answer.distribution, *temperature);
         let distributions = distributions.to_kind(Kind::Float).contiguous();
         let bins = distributions.size()[1] as usize;
@@ -205,7 +248,7 @@ impl Model {
             distribution: row.to_vec(),
             probability_female: answer.probability_female.double_value(&[index as i64]),
         };
-        flat.chunks_exact(bins).enumerate().map(face).collect()
+        Ok(flat.chunks_exact(bins).enumerate().map(face).collect())
     }
 }
 
@@ -220,7 +263,7 @@ mod tests {
         let bytes = weights::write(&weights::variables(&store)).unwrap();
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
         let shape = Shape { net, input, mirrored: true, temperature: 0.5 };
-        Engine::start(&bytes, &shape, queue).unwrap()
+        Engine::start(&bytes, &shape, Precision::Float32, queue).unwrap()
     }
 
     #[tokio::test]

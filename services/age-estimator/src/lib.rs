@@ -22,6 +22,7 @@ pub mod engine;
 mod estimator;
 pub mod faces;
 pub mod model;
+mod precision;
 pub mod training;
 pub mod transport;
 mod worker;
@@ -38,6 +39,7 @@ pub use decoder::Decoder;
 pub use estimator::{
     CheckError, EstimateError, Estimator, FaceEstimate, Options, PhotoEstimate, Session,
 };
+pub use precision::Precision;
 
 /// Kind of the jobs that train.
 pub(crate) const TRAIN_KIND: &str = "train-model";
@@ -53,7 +55,8 @@ pub async fn assemble(
     agespan_models::threads::set_count(config.models.threads());
     let registry = model::Registry::new(platform.storage.clone());
     registry.install_shipped().await?;
-    let models = model::Models::new(registry.clone(), config.queue);
+    let precision = config.precision.unwrap_or_else(Precision::of_this_processor);
+    let models = model::Models::new(registry.clone(), precision, config.queue);
     models.refresh().await?;
     let calibrations = Calibrations::new(&platform.data_dir.join("calibrations"))?;
     let estimator = Arc::new(Estimator::new(

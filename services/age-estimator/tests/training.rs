@@ -4,6 +4,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use agespan_age_estimator::Precision;
 use agespan_age_estimator::engine::Shape;
 use agespan_age_estimator::training::{
     AgeLabel, Distillation, Event, Face, Next, Start, Teacher, TrainError, TrainSpec, Trained,
@@ -192,4 +193,39 @@ fn a_teacher_that_is_not_named_or_not_given_is_refused() {
     let spec = TrainSpec { distillation: Some(named), ..spec() };
     let refused = train(&spec, &faces(32), &faces(16), Start::Nothing, &[], &mut |_| Next::GoOn);
     assert!(matches!(refused, Err(TrainError::Teachers { named: 1, given: 0 })));
+}
+
+#[test]
+fn in_sixteen_bits_the_weights_stay_in_thirty_two_and_a_run_resumes_to_the_same() {
+    let _alone = alone();
+    let spec = TrainSpec { precision: Precision::Bfloat16, head_epochs: 0, ..spec() };
+    let mut checkpoint = None;
+    let mut losses = Vec::new();
+    let whole = train(&spec, &faces(32), &faces(16), Start::Nothing, &[], &mut |event| {
+        match event {
+            Event::Step { loss, .. } => losses.push(loss),
+            Event::Checkpoint(bytes) => drop(checkpoint.get_or_insert(bytes)),
+            Event::Epoch { .. } => {}
+        }
+        Next::GoOn
+    })
+    .unwrap();
+    let bytes = checkpoint.unwrap();
+    let resumed =
+        train(&spec, &faces(32), &faces(16), Start::Checkpoint(&bytes), &[], &mut |_| Next::GoOn);
+    assert!(resumed.unwrap().weights == whole.weights, "the weights differ");
+    // The first loss is the one of 32 bits but for rounding, and not that exactly.
+    let precise = TrainSpec { precision: Precision::Float32, ..spec.clone() };
+    let mut first = f64::NAN;
+    let stopped = train(&precise, &faces(32), &faces(16), Start::Nothing, &[], &mut |event| {
+        if let Event::Step { loss, .. } = event {
+            first = loss;
+        }
+        Next::Stop
+    });
+    assert!(matches!(stopped, Err(TrainError::Stopped)));
+    let difference = (losses[0] - first).abs();
+    assert!(difference > 0.0 && difference < 0.02 * first, "{} and {first}", losses[0]);
+    let header = String::from_utf8_lossy(&whole.weights[..2000]).into_owned();
+    assert!(header.contains("F32") && !header.contains("BF16"), "{header}");
 }

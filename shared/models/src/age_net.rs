@@ -1,9 +1,13 @@
 //! The estimator's network: a backbone, a distribution over ages, a gender.
 
+use std::convert::Infallible;
+
+use agespan_fused::FusedError;
 use serde::{Deserialize, Serialize};
 use tch::nn::{self, Path};
 use tch::{Kind, Tensor};
 
+use crate::ready::ReadyNet;
 use crate::{InputSpec, MobileNetV1, MobileNetV2};
 
 /// What looks at the face.
@@ -146,7 +150,8 @@ impl AgeNet {
         Self { backbone, age: linear("age", spec.age_bins), female: linear("female", 1) }
     }
 
-    /// Images `[n, 3, h, w]`, normalised as the model's [`InputSpec`] says.
+    /// Images `[n, 3, h, w]`, normalised as the model's [`InputSpec`] says. The backbone computes in
+    /// the images' precision, the heads in 32 bits.
     pub fn forward(&self, images: &Tensor, learning: Learning) -> AgeOutput {
         let features = match learning {
             // Without a graph behind the features, the backward pass ends at the heads.
@@ -166,18 +171,44 @@ impl AgeNet {
     /// The answer about images `[n, 3, h, w]`. With `mirrored` it is the mean of the answers about
     /// a face and its mirror image: a little closer, for twice the work.
     pub fn answer(&self, images: &Tensor, mirrored: bool) -> AgeAnswer {
+        let forward = |images: &Tensor| Ok(self.forward(images, Learning::Nothing));
+        let Ok(answer) = AgeAnswer::of::<Infallible>(images, mirrored, forward);
+        answer
+    }
+
+    /// Makes the network ready to answer, as it is now, about images of `side` pixels in the
+    /// precision `kind`, 32-bit floats or bfloat16, on the CPU.
+    ///
+    /// # Errors
+    /// Where libtorch cannot: it was built without oneDNN, or the processor cannot do `kind`.
+    pub fn ready(&self, kind: Kind, side: i64) -> Result<ReadyNet, FusedError> {
+        let blocks = match &self.backbone {
+            Features::V2(net) => net.folded(),
+            Features::V1(net) => net.folded(),
+        };
+        ReadyNet::new(blocks, [&self.age, &self.female], kind, side)
+    }
+}
+
+impl AgeAnswer {
+    /// What a network answers, with the mirror image asked about as well or not.
+    pub(crate) fn of<E>(
+        images: &Tensor,
+        mirrored: bool,
+        forward: impl Fn(&Tensor) -> Result<AgeOutput, E>,
+    ) -> Result<Self, E> {
         tch::no_grad(|| {
-            let answer = |images: &Tensor| {
-                let output = self.forward(images, Learning::Nothing);
-                (output.age_distribution(), output.probability_female())
-            };
-            let (mut distribution, mut probability_female) = answer(images);
-            if mirrored {
-                let (mirror, female) = answer(&images.flip([3]));
-                distribution = (distribution + mirror) / 2.0;
-                probability_female = (probability_female + female) / 2.0;
+            let output = forward(images)?;
+            let (distribution, probability_female) =
+                (output.age_distribution(), output.probability_female());
+            if !mirrored {
+                return Ok(Self { distribution, probability_female });
             }
-            AgeAnswer { distribution, probability_female }
+            let mirror = forward(&images.flip([3]))?;
+            Ok(Self {
+                distribution: (distribution + mirror.age_distribution()) / 2.0,
+                probability_female: (probability_female + mirror.probability_female()) / 2.0,
+            })
         })
     }
 }

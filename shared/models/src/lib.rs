@@ -4,6 +4,7 @@
 //!
 //! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
 //! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
+//! * [`ReadyNet`]: the same made ready to answer, several times as fast.
 //! * [`Inception`]: what FID is measured by.
 //! * [`Mtcnn`]: finds faces and five landmarks of each in a photo.
 //! * [`InputSpec`]: how a square image becomes the network's input.
@@ -21,6 +22,7 @@ mod adamw;
 mod age_net;
 pub mod average;
 pub mod checkpoint;
+mod convolution;
 pub mod diffusion;
 mod inception;
 mod input;
@@ -28,17 +30,20 @@ pub mod label_distribution;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;
+mod ready;
 pub mod shipped;
 pub mod threads;
 pub mod weights;
 
 pub use adamw::AdamW;
 pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
+pub use agespan_fused::FusedError;
 pub use checkpoint::CheckpointError;
 pub use inception::Inception;
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;
 pub use mtcnn::{DetectError, DetectSpec, Detection, Mtcnn};
+pub use ready::ReadyNet;
 pub use tch;
 pub use weights::WeightsError;

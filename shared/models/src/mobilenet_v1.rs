@@ -5,8 +5,10 @@
 //! Padding is the same on all sides, where TensorFlow pads right and below alone when the stride is
 //! two: the same features one pixel aside, which training goes over.
 
-use tch::nn::{self, Path};
+use tch::nn::Path;
 use tch::{Kind, Tensor};
+
+use crate::convolution::{Convolution, FoldedBlock, Shape};
 
 /// The separable blocks: output channels and stride.
 const BLOCKS: [(i64, i64); 13] = [
@@ -29,7 +31,7 @@ const STEM_CHANNELS: i64 = 32;
 /// The backbone: an image to a vector of [`MobileNetV1::FEATURES`] numbers.
 #[derive(Debug)]
 pub struct MobileNetV1 {
-    layers: Vec<nn::Conv2D>,
+    layers: Vec<Convolution>,
 }
 
 impl MobileNetV1 {
@@ -40,36 +42,33 @@ impl MobileNetV1 {
     /// and `features.N.pointwise`.
     pub fn new(path: &Path) -> Self {
         let features = path / "features";
-        let mut layers = vec![convolution(&(&features / 0), 3, STEM_CHANNELS, 3, 2, 1)];
+        let convolution = |path: &Path, inputs, outputs, shape| {
+            Convolution::new(path, inputs, outputs, shape, true)
+        };
+        let mut layers = vec![convolution(&(&features / 0), 3, STEM_CHANNELS, Shape::dense(3, 2))];
         let mut inputs = STEM_CHANNELS;
         for (index, (outputs, stride)) in BLOCKS.into_iter().enumerate() {
             let block = &features / (index + 1);
-            layers.push(convolution(&(&block / "depthwise"), inputs, inputs, 3, stride, inputs));
-            layers.push(convolution(&(&block / "pointwise"), inputs, outputs, 1, 1, 1));
+            let depthwise = Shape::depthwise(inputs, stride);
+            layers.push(convolution(&(&block / "depthwise"), inputs, inputs, depthwise));
+            layers.push(convolution(&(&block / "pointwise"), inputs, outputs, Shape::dense(1, 1)));
             inputs = outputs;
         }
         Self { layers }
+    }
+
+    /// The convolutions as inference does them.
+    pub(crate) fn folded(&self) -> Vec<FoldedBlock> {
+        let layers = self.layers.iter().map(|layer| layer.folded(true)).collect();
+        vec![FoldedBlock { layers, residual: false }]
     }
 
     /// Images `[n, 3, h, w]` to features `[n, 1024]`.
     pub fn forward(&self, images: &Tensor) -> Tensor {
         let mut hidden = images.shallow_clone();
         for layer in &self.layers {
-            hidden = hidden.apply(layer).relu6();
+            hidden = layer.forward(&hidden).relu6();
         }
         hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float)
     }
-}
-
-/// A convolution whose padding keeps the size at stride 1.
-fn convolution(
-    path: &Path,
-    inputs: i64,
-    outputs: i64,
-    kernel: i64,
-    stride: i64,
-    groups: i64,
-) -> nn::Conv2D {
-    let config = nn::ConvConfig { stride, padding: kernel / 2, groups, ..Default::default() };
-    nn::conv2d(path, inputs, outputs, kernel, config)
 }

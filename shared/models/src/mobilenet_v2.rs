@@ -6,6 +6,8 @@
 use tch::nn::{self, ModuleT, Path};
 use tch::{Kind, Tensor};
 
+use crate::convolution::{Convolution, Folded, FoldedBlock, Shape};
+
 /// The bottleneck stages: expansion, output channels, blocks, stride of the first block.
 const STAGES: [(i64, i64, i64, i64); 7] = [
     (1, 16, 1, 1),
@@ -33,7 +35,7 @@ impl MobileNetV2 {
     /// Declares the variables below `path` (`features.…`).
     pub fn new(path: &Path) -> Self {
         let features = path / "features";
-        let stem = ConvNorm::new(&(&features / 0), 3, STEM_CHANNELS, Conv::dense(3, 2));
+        let stem = ConvNorm::new(&(&features / 0), 3, STEM_CHANNELS, Shape::dense(3, 2));
         let mut blocks = Vec::new();
         let mut inputs = STEM_CHANNELS;
         for (expansion, outputs, repeats, first_stride) in STAGES {
@@ -45,8 +47,18 @@ impl MobileNetV2 {
             }
         }
         let place = &features / (blocks.len() + 1);
-        let last = ConvNorm::new(&place, inputs, Self::FEATURES, Conv::dense(1, 1));
+        let last = ConvNorm::new(&place, inputs, Self::FEATURES, Shape::dense(1, 1));
         Self { stem, blocks, last }
+    }
+
+    /// The convolutions as inference does them, their batch norms folded in.
+    pub(crate) fn folded(&self) -> Vec<FoldedBlock> {
+        let alone =
+            |layer: &ConvNorm| FoldedBlock { layers: vec![layer.folded(true)], residual: false };
+        let mut blocks = vec![alone(&self.stem)];
+        blocks.extend(self.blocks.iter().map(Bottleneck::folded));
+        blocks.push(alone(&self.last));
+        blocks
     }
 
     /// Images `[n, 3, h, w]` to features `[n, 1280]`. With `batch_statistics` the batch norms use
@@ -74,14 +86,20 @@ impl Bottleneck {
         let width = inputs * expansion;
         let mut activated = Vec::new();
         if expansion != 1 {
-            activated.push(ConvNorm::new(&(path / 0), inputs, width, Conv::dense(1, 1)));
+            activated.push(ConvNorm::new(&(path / 0), inputs, width, Shape::dense(1, 1)));
         }
-        let depthwise = Conv { kernel: 3, stride, groups: width };
+        let depthwise = Shape::depthwise(width, stride);
         activated.push(ConvNorm::new(&(path / activated.len()), width, width, depthwise));
         // torchvision lays the linear projection flat: conv.N and its norm conv.N+1.
         let (conv, norm) = (path / activated.len(), path / (activated.len() + 1));
-        let project = ConvNorm::at(&conv, &norm, width, outputs, Conv::dense(1, 1));
+        let project = ConvNorm::at(&conv, &norm, width, outputs, Shape::dense(1, 1));
         Self { activated, project, residual: stride == 1 && inputs == outputs }
+    }
+
+    fn folded(&self) -> FoldedBlock {
+        let mut layers: Vec<_> = self.activated.iter().map(|layer| layer.folded(true)).collect();
+        layers.push(self.project.folded(false));
+        FoldedBlock { layers, residual: self.residual }
     }
 
     fn forward(&self, input: &Tensor, batch_statistics: bool) -> Tensor {
@@ -94,46 +112,30 @@ impl Bottleneck {
     }
 }
 
-/// Shape of a convolution whose padding keeps the size at stride 1.
-struct Conv {
-    kernel: i64,
-    stride: i64,
-    groups: i64,
-}
-
-impl Conv {
-    const fn dense(kernel: i64, stride: i64) -> Self {
-        Self { kernel, stride, groups: 1 }
-    }
-}
-
 /// A convolution without bias and the batch norm behind it.
 #[derive(Debug)]
 struct ConvNorm {
-    conv: nn::Conv2D,
+    conv: Convolution,
     norm: nn::BatchNorm,
 }
 
 impl ConvNorm {
-    fn new(path: &Path, inputs: i64, outputs: i64, shape: Conv) -> Self {
+    fn new(path: &Path, inputs: i64, outputs: i64, shape: Shape) -> Self {
         Self::at(&(path / 0), &(path / 1), inputs, outputs, shape)
     }
 
-    fn at(conv: &Path, norm: &Path, inputs: i64, outputs: i64, shape: Conv) -> Self {
-        let config = nn::ConvConfig {
-            stride: shape.stride,
-            padding: shape.kernel / 2,
-            groups: shape.groups,
-            bias: false,
-            ..Default::default()
-        };
+    fn at(conv: &Path, norm: &Path, inputs: i64, outputs: i64, shape: Shape) -> Self {
         Self {
-            conv: nn::conv2d(conv, inputs, outputs, shape.kernel, config),
+            conv: Convolution::new(conv, inputs, outputs, shape, false),
             norm: nn::batch_norm2d(norm, outputs, Default::default()),
         }
     }
 
+    fn folded(&self, relu6: bool) -> Folded {
+        self.conv.folded_with(&self.norm, relu6)
+    }
+
     fn forward(&self, input: &Tensor, batch_statistics: bool) -> Tensor {
-        self.norm.forward_t(&input.apply(&self.conv), batch_statistics)
+        self.norm.forward_t(&self.conv.forward(input), batch_statistics)
     }
 }

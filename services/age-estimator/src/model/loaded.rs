@@ -8,6 +8,7 @@ use agespan_service::CancellationToken;
 use tokio::sync::Mutex;
 
 use super::{ModelError, Record, Registry};
+use crate::Precision;
 use crate::engine::Engine;
 
 /// How often the store is asked which model is active. A replica learns of another's activation by
@@ -56,6 +57,7 @@ struct Slots {
 #[derive(Clone, Debug)]
 pub struct Models {
     registry: Registry,
+    precision: Precision,
     queue: usize,
     slots: Arc<RwLock<Slots>>,
     /// Held while loading, so that many requests for one model load it once.
@@ -64,8 +66,8 @@ pub struct Models {
 
 impl Models {
     /// None yet.
-    pub fn new(registry: Registry, queue: usize) -> Self {
-        Self { registry, queue, slots: Arc::default(), loading: Arc::default() }
+    pub fn new(registry: Registry, precision: Precision, queue: usize) -> Self {
+        Self { registry, precision, queue, slots: Arc::default(), loading: Arc::default() }
     }
 
     /// The active model.
@@ -108,7 +110,7 @@ impl Models {
             None => self.load(&id).await?,
         };
         self.write(|slots| slots.active = Some(loaded));
-        tracing::info!(model = id, "model is active");
+        tracing::info!(model = id, precision = ?self.precision, "model is active");
         Ok(())
     }
 
@@ -128,7 +130,7 @@ impl Models {
     async fn load(&self, id: &str) -> Result<Arc<Loaded>, LoadError> {
         let record = self.registry.record(id).await?;
         let weights = self.registry.weights(&record).await?;
-        let engine = Engine::start(&weights, &record.card.shape(), self.queue)
+        let engine = Engine::start(&weights, &record.card.shape(), self.precision, self.queue)
             .map_err(|source| LoadError::Weights { id: id.to_owned(), source })?;
         Ok(Arc::new(Loaded { record, engine }))
     }

@@ -3,6 +3,7 @@
 use agespan_models::InputSpec;
 use agespan_models::tch::{Device, Kind, Tensor};
 use rand::seq::SliceRandom;
+use rayon::prelude::*;
 
 use super::augment::{augment, generator};
 use super::censored::Unknown;
@@ -63,10 +64,11 @@ pub(super) fn training_batch(
 ) -> Batch {
     let input = &spec.input;
     let mut pixels = vec![0; chosen.len() * input.crop_bytes()];
-    for (&index, target) in chosen.iter().zip(pixels.chunks_exact_mut(input.crop_bytes())) {
+    let targets = pixels.par_chunks_exact_mut(input.crop_bytes());
+    chosen.par_iter().zip(targets).for_each(|(&index, target)| {
         let mut random = generator(spec.seed, epoch, index);
         augment(&faces[index].pixels, input, &spec.augmentation, &mut random, target);
-    }
+    });
     batch(input, &pixels, chosen.iter().map(|&index| &faces[index]), spec.net.age_bins)
 }
 

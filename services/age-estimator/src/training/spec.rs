@@ -4,6 +4,8 @@ use agespan_models::label_distribution::LabelWidth;
 use agespan_models::{Backbone, InputSpec, NetSpec};
 use serde::{Deserialize, Serialize};
 
+use crate::Precision;
+
 /// The settings of a run. Two runs with the same settings on the same faces give the same weights.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -45,6 +47,8 @@ pub struct TrainSpec {
     pub checkpoint_steps: u32,
     /// Answer with the mean over a face and its mirror image, at twice the cost.
     pub mirrored: bool,
+    /// What the backbone computes in while it learns. Its weights are kept in 32 bits.
+    pub precision: Precision,
     /// The network.
     #[serde(alias = "heads")]
     pub net: NetSpec,
@@ -75,6 +79,7 @@ impl Default for TrainSpec {
             distillation: None,
             checkpoint_steps: 100,
             mirrored: false,
+            precision: Precision::default(),
             net: NetSpec::default(),
             input: InputSpec::default(),
             label_width: LabelWidth::default(),
@@ -88,18 +93,12 @@ impl TrainSpec {
         let net = NetSpec { backbone, ..NetSpec::default() };
         // Of the resized photo, seven eighths are seen.
         let input = backbone.input(side * 8 / 7, side);
+        let augmentation = Augmentation::STRONG;
+        let strong = Self { average: 0.998, augmentation, net, input, ..Self::default() };
         match backbone {
-            Backbone::MobileNetV2 => Self { net, input, ..Self::default() },
-            Backbone::MobileNetV1 => Self {
-                epochs: 16,
-                // Without batch norms a step may not be as long.
-                learning_rate: 5e-4,
-                average: 0.998,
-                augmentation: Augmentation::STRONG,
-                net,
-                input,
-                ..Self::default()
-            },
+            Backbone::MobileNetV2 => strong,
+            // Without batch norms a step may not be as long.
+            Backbone::MobileNetV1 => Self { epochs: 16, learning_rate: 5e-4, ..strong },
         }
     }
 

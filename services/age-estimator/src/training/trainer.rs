@@ -292,7 +292,7 @@ impl Run {
         let taught = self.teachers.answer(&images, &spec.input);
         // Dropout draws from torch's own generator: seeded anew, a resumed run draws the same.
         tch::manual_seed(spec.seed.wrapping_mul(1_000_003).wrapping_add(step) as i64);
-        let output = self.net.forward(&images, learning);
+        let output = self.net.forward(&images.to_kind(spec.precision.kind()), learning);
         let loss = loss(spec, &output, &labels, taught.as_ref());
         let value = loss.double_value(&[]);
         if !value.is_finite() {

@@ -14,7 +14,7 @@ use crate::engine::EngineError;
 use crate::model::{LoadError, ModelError, Record, SHIPPED_BACKBONE};
 use crate::training::{Distillation, EpochFigures, TrainSpec};
 use crate::worker::TrainJob;
-use crate::{EstimateError, FaceEstimate, PhotoEstimate};
+use crate::{EstimateError, FaceEstimate, PhotoEstimate, Precision};
 
 /// Each teacher costs a forward pass in each step.
 const MAX_TEACHERS: usize = 8;
@@ -175,6 +175,19 @@ pub(super) fn train_job(
         mixup if (0.0..=10.0).contains(&mixup) => mixup,
         mixup => return refuse("mixup", "MIXUP", format!("{mixup} is not 0 to 10")),
     };
+    match request.learning_rate {
+        0.0 => {}
+        rate if rate > 0.0 && rate <= 1.0 => spec.learning_rate = rate,
+        rate => {
+            return refuse("learning_rate", "LEARNING_RATE", format!("{rate} is not in (0, 1]"));
+        }
+    }
+    spec.precision = match proto::Precision::try_from(request.precision) {
+        Ok(proto::Precision::Unspecified) => Precision::Float32,
+        Ok(proto::Precision::Bfloat16) => Precision::Bfloat16,
+        Err(_) => return refuse("precision", "UNKNOWN_ENUM", "not a Precision".to_owned()),
+    };
+    spec.mirrored = request.mirrored;
     spec.distillation = distillation(request, teachers, spec.net.age_bins)?;
     Ok(TrainJob {
         dataset: request.dataset.clone(),

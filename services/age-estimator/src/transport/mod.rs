@@ -168,7 +168,7 @@ impl EstimatorService for Transport {
         let session = session(&self.estimator, &request.model).await?;
         // Before the photo: whoever asks for too much should not have to send a good one.
         let marks = session
-            .marks(request.at_least, verify::rate(request.false_pass_rate)?)
+            .marks(request.at_least, transport::false_pass_rate(request.false_pass_rate)?)
             .map_err(verify::check_error)?;
         let options = Options { coverage: Coverage::DEFAULT, wanted, admission: Admission::Refuse };
         let photo = self

@@ -1,6 +1,6 @@
 //! VerifyAge between the protocol's words and the domain's.
 
-use agespan_conformal::{AgeCheckError, Coverage, Decision, Marks, Person};
+use agespan_conformal::{AgeCheckError, Decision, Marks, Person};
 use agespan_proto::estimator::v1 as proto;
 use agespan_service::status;
 use tonic::{Code, Status};
@@ -9,16 +9,8 @@ use super::{convert, faces, names};
 use crate::faces::{Selection, Wanted};
 use crate::{CheckError, PhotoEstimate, Session};
 
-/// One in a hundred.
-const DEFAULT_RATE: f64 = 0.01;
 /// How many years around the age are told apart.
 const YEARS: u32 = 10;
-
-pub(super) fn rate(asked: Option<f64>) -> Result<Coverage, Status> {
-    Coverage::new(asked.unwrap_or(DEFAULT_RATE)).map_err(|_| {
-        status::invalid("false_pass_rate", "RATE", "must lie strictly between 0 and 1")
-    })
-}
 
 /// A check is of one person: of several, nobody could tell whose it is.
 pub(super) fn wanted(selection: i32, refuse: &[i32]) -> Result<Wanted, Status> {

@@ -10,8 +10,8 @@ use super::spec::TrainSpec;
 use plots::Curve;
 
 const STYLE: &str = "
-tr.best td { background: #e3f0e3 }
-pre { font-size: 12px; background: #f6f6f6; padding: .8rem; overflow-x: auto }
+tr.best td { background: color-mix(in srgb, #3a9a3a 18%, transparent) }
+pre { font-size: 12px; background: color-mix(in srgb, #888 12%, transparent); padding: .8rem; overflow-x: auto }
 ";
 
 /// The page of the run that made `model` from `dataset`.

@@ -1,0 +1,191 @@
+//! A convolution with its activation in one pass over the pixels, its weights packed beforehand, by
+//! oneDNN inside libtorch. For inference on CPUs: there is no gradient.
+//!
+//! tch runs one operator after another, each of which reads and writes all pixels, and packs a
+//! convolution's weights anew at each call. libtorch has an operator without these costs, for graphs that
+//! its compiler makes; `fused.cpp` calls it. All unsafe code of the project is in this crate.
+
+#![allow(unsafe_code, reason = "calls into C++; the one crate that does")]
+
+use std::ffi::{CStr, c_char};
+
+use tch::{Kind, TchError, Tensor};
+use torch_sys::C_tensor;
+
+/// Room for what libtorch says of an error.
+const MESSAGE: usize = 512;
+
+unsafe extern "C" {
+    fn agespan_fused_convolution(
+        input: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        groups: i64,
+        highest: f64,
+        message: *mut c_char,
+        length: usize,
+    ) -> *mut C_tensor;
+}
+
+/// Why a convolution failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FusedError {
+    /// The weights cannot be packed.
+    #[error("the weights of a convolution cannot be packed")]
+    Pack(#[from] TchError),
+    /// libtorch refused the input.
+    #[error("a convolution failed: {0}")]
+    Run(String),
+}
+
+/// How a convolution goes over its input. All sides are treated alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Pixels from one output to the next.
+    pub stride: i64,
+    /// Pixels of zeros around the input.
+    pub padding: i64,
+    /// Groups of channels that do not see each other.
+    pub groups: i64,
+}
+
+/// A convolution with packed weights.
+#[derive(Debug)]
+pub struct FusedConvolution {
+    /// In an order that oneDNN chose, which no other operator can read.
+    weight: Tensor,
+    bias: Tensor,
+    geometry: Geometry,
+    highest: f64,
+}
+
+impl FusedConvolution {
+    /// Packs `weight` `[outputs, inputs / groups, k, k]` and `bias` `[outputs]` for inputs of about
+    /// the size `[n, inputs, h, w]`, in the precision `kind`, 32-bit floats or bfloat16. With `highest` the
+    /// output is clamped between 0 and it: 6 is ReLU6.
+    ///
+    /// # Errors
+    /// When oneDNN cannot pack them.
+    pub fn new(
+        weight: &Tensor,
+        bias: &Tensor,
+        geometry: Geometry,
+        highest: Option<f64>,
+        kind: Kind,
+        input: [i64; 4],
+    ) -> Result<Self, FusedError> {
+        let Geometry { stride, padding, groups } = geometry;
+        let weight = weight
+            .f_to_kind(kind)?
+            .f_contiguous()?
+            .f_to_mkldnn(None)?
+            .f_mkldnn_reorder_conv2d_weight(
+                [padding; 2],
+                [stride; 2],
+                [1; 2],
+                groups,
+                input.as_slice(),
+            )?;
+        let bias = bias.f_to_kind(kind)?.f_contiguous()?;
+        Ok(Self { weight, bias, geometry, highest: highest.unwrap_or(-1.0) })
+    }
+
+    /// The convolution of an input `[n, inputs, h, w]` of the precision that it was packed for; fastest
+    /// with channels last.
+    ///
+    /// # Errors
+    /// When the input is of another shape or precision.
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor, FusedError> {
+        let Geometry { stride, padding, groups } = self.geometry;
+        let mut message = [0 as c_char; MESSAGE];
+        // SAFETY: the tensors live until the call returns and are only read; `message` has `MESSAGE`
+        // bytes, and the function writes no more and ends them with 0. It lets no exception out.
+        let output = unsafe {
+            agespan_fused_convolution(
+                input.as_ptr(),
+                self.weight.as_ptr(),
+                self.bias.as_ptr(),
+                stride,
+                padding,
+                groups,
+                self.highest,
+                message.as_mut_ptr(),
+                message.len(),
+            )
+        };
+        if output.is_null() {
+            // SAFETY: the function ended the bytes with 0.
+            let message = unsafe { CStr::from_ptr(message.as_ptr()) };
+            return Err(FusedError::Run(message.to_string_lossy().into_owned()));
+        }
+        // SAFETY: a new tensor, which nobody else owns.
+        Ok(unsafe { Tensor::from_ptr(output) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    fn random(size: &[i64]) -> Tensor {
+        Tensor::randn(size, (Kind::Float, Device::Cpu))
+    }
+
+    /// What tch makes of the same.
+    fn apart(geometry: Geometry, kernel: i64, highest: Option<f64>, kind: Kind) -> f64 {
+        tch::manual_seed(0);
+        let (inputs, outputs) = (16, 32);
+        let groups = geometry.groups;
+        let (inputs, outputs) = if groups > 1 { (groups, groups) } else { (inputs, outputs) };
+        let weight = random(&[outputs, inputs / groups, kernel, kernel]);
+        let bias = random(&[outputs]);
+        // Packed for another number of images than come.
+        let size = [8, inputs, 12, 12];
+        let fused = FusedConvolution::new(&weight, &bias, geometry, highest, kind, size).unwrap();
+        let images = random(&[3, 12, 12, inputs]).permute([0, 3, 1, 2]);
+        let Geometry { stride, padding, groups } = geometry;
+        let plain = images.conv2d(&weight, Some(bias), [stride; 2], [padding; 2], [1; 2], groups);
+        let plain = match highest {
+            Some(highest) => plain.clamp(0.0, highest),
+            None => plain,
+        };
+        let output = fused.forward(&images.to_kind(kind)).unwrap();
+        assert_eq!((output.size(), output.kind()), (plain.size(), kind));
+        (output.to_kind(Kind::Float) - plain).abs().max().double_value(&[])
+    }
+
+    #[test]
+    fn it_equals_a_convolution_and_its_activation() {
+        let dense = Geometry { stride: 1, padding: 0, groups: 1 };
+        let stem = Geometry { stride: 2, padding: 1, groups: 1 };
+        let depthwise = Geometry { stride: 1, padding: 1, groups: 16 };
+        for (geometry, kernel) in [(dense, 1), (stem, 3), (depthwise, 3)] {
+            for highest in [Some(6.0), None] {
+                let off = apart(geometry, kernel, highest, Kind::Float);
+                assert!(off < 1e-4, "{geometry:?} {highest:?}: {off}");
+                let off = apart(geometry, kernel, highest, Kind::BFloat16);
+                assert!(off < 0.5, "{geometry:?} {highest:?} in 16 bits: {off}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_an_error() {
+        let geometry = Geometry { stride: 1, padding: 0, groups: 1 };
+        let fused = FusedConvolution::new(
+            &random(&[8, 4, 1, 1]),
+            &random(&[8]),
+            geometry,
+            None,
+            Kind::Float,
+            [1, 4, 6, 6],
+        )
+        .unwrap();
+        let refused = fused.forward(&random(&[1, 5, 6, 6]));
+        assert!(matches!(refused, Err(FusedError::Run(_))), "{refused:?}");
+    }
+}

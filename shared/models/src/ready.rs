@@ -1,0 +1,116 @@
+//! A network made ready to answer: batch norms folded into convolutions, convolutions fused with their
+//! activations, weights packed.
+
+use agespan_fused::{FusedConvolution, FusedError, Geometry};
+use tch::nn::Linear;
+use tch::{Kind, Tensor};
+
+use crate::convolution::{Folded, FoldedBlock, Shape};
+use crate::{AgeAnswer, AgeOutput};
+
+/// Weights are packed for batches of so many images, and serve others about as well.
+const BATCH: i64 = 8;
+
+/// An [`AgeNet`](crate::AgeNet) that learns no more.
+#[derive(Debug)]
+pub struct ReadyNet {
+    blocks: Vec<Block>,
+    /// Age and female, one below the other: `[bins + 1, features]`.
+    heads: Linear,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+struct Block {
+    layers: Vec<FusedConvolution>,
+    residual: bool,
+}
+
+impl ReadyNet {
+    pub(crate) fn new(
+        blocks: Vec<FoldedBlock>,
+        [age, female]: [&Linear; 2],
+        kind: Kind,
+        mut side: i64,
+    ) -> Result<Self, FusedError> {
+        let mut pack = |layer: &Folded| {
+            let Shape { kernel, stride, groups } = layer.shape;
+            let (padding, inputs) = (kernel / 2, layer.weight.size()[1] * groups);
+            let geometry = Geometry { stride, padding, groups };
+            let size = [BATCH, inputs, side, side];
+            side = (side + 2 * padding - kernel) / stride + 1;
+            let highest = layer.relu6.then_some(6.0);
+            FusedConvolution::new(&layer.weight, &layer.bias, geometry, highest, kind, size)
+        };
+        let mut pack_block = |block: &FoldedBlock| -> Result<Block, FusedError> {
+            let layers = block.layers.iter().map(&mut pack).collect::<Result<_, _>>()?;
+            Ok(Block { layers, residual: block.residual })
+        };
+        let blocks = tch::no_grad(|| blocks.iter().map(&mut pack_block).collect::<Result<_, _>>())?;
+        let both = |of: fn(&Linear) -> Option<&Tensor>| {
+            let parts: Vec<&Tensor> = [age, female].into_iter().filter_map(of).collect();
+            Tensor::cat(&parts, 0).detach()
+        };
+        let heads =
+            Linear { ws: both(|head| Some(&head.ws)), bs: Some(both(|head| head.bs.as_ref())) };
+        Ok(Self { blocks, heads, kind })
+    }
+
+    /// As [`AgeNet::answer`](crate::AgeNet::answer).
+    ///
+    /// # Errors
+    /// When an image is not of the size that it was made ready for.
+    pub fn answer(&self, images: &Tensor, mirrored: bool) -> Result<AgeAnswer, FusedError> {
+        AgeAnswer::of(images, mirrored, |images| self.forward(images))
+    }
+
+    fn forward(&self, images: &Tensor) -> Result<AgeOutput, FusedError> {
+        let mut hidden = images.to_kind(self.kind);
+        for block in &self.blocks {
+            let mut output = hidden.shallow_clone();
+            for layer in &block.layers {
+                output = layer.forward(&output)?;
+            }
+            hidden = if block.residual { hidden + output } else { output };
+        }
+        let features = hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float);
+        let logits = features.apply(&self.heads);
+        let bins = logits.size()[1] - 1;
+        Ok(AgeOutput {
+            age_logits: logits.narrow(1, 0, bins),
+            female_logit: logits.select(1, bins),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{AgeNet, Backbone, Learning, NetSpec};
+    use tch::Device;
+    use tch::nn::VarStore;
+
+    #[test]
+    fn it_answers_as_the_network_that_it_was_made_from() {
+        for backbone in [Backbone::MobileNetV1, Backbone::MobileNetV2] {
+            let store = VarStore::new(Device::Cpu);
+            let net = AgeNet::new(&store.root(), NetSpec { backbone, ..NetSpec::default() });
+            let face = |n: i64| Tensor::rand([n, 3, 64, 64], (Kind::Float, Device::Cpu));
+            // Statistics of a batch, so that there is something to fold.
+            tch::no_grad(|| net.forward(&(face(16) * 2.0 - 0.7), Learning::All));
+            let faces = face(5);
+            let expected = net.answer(&faces, true);
+            for (kind, bound) in [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2)] {
+                let found = net.ready(kind, 64).unwrap().answer(&faces, true).unwrap();
+                for (found, expected) in [
+                    (&found.distribution, &expected.distribution),
+                    (&found.probability_female, &expected.probability_female),
+                ] {
+                    assert_eq!(found.size(), expected.size());
+                    let off = (found - expected).abs().max().double_value(&[]);
+                    assert!(off < bound, "{backbone:?} {kind:?}: {off}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Loads an estimator for `make bench`: `bench-serving URL PHOTO WAY CALLERS SECONDS`. One JSON object
+//! with photos a second and latencies in milliseconds; `serving.py` runs the peers in the same run.
+//!
+//! WAY is `single` (EstimateAge), `batch` (BatchEstimateAge of 32), `stream` (StreamEstimateAge with 32
+//! photos under way) or `nothing` (a health check, which takes the same road to no work).
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for one script")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use agespan_client::Client;
+use agespan_client::proto::estimator::v1::{
+    BatchEstimateAgeRequest, EstimateAgeRequest, StreamEstimateAgeRequest,
+};
+use futures_util::StreamExt;
+use tokio::sync::{Mutex, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+const BATCH: usize = 32;
+
+/// What callers have seen; none of it before everybody has warmed up.
+#[derive(Default)]
+struct Seen {
+    photos: usize,
+    refused: usize,
+    times: Vec<Duration>,
+}
+
+struct Load {
+    client: Client,
+    channel: Channel,
+    photo: bytes::Bytes,
+    way: String,
+    begin: Instant,
+    end: Instant,
+    seen: Mutex<Seen>,
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [url, photo, way, callers, seconds] = arguments.as_slice() else {
+        panic!("usage: bench-serving URL PHOTO WAY CALLERS SECONDS");
+    };
+    let begin = Instant::now() + Duration::from_secs(1);
+    let load = Arc::new(Load {
+        client: Client::new(url).unwrap(),
+        channel: Endpoint::from_shared(url.clone()).unwrap().connect().await.unwrap(),
+        photo: std::fs::read(photo).unwrap().into(),
+        way: way.clone(),
+        begin,
+        end: begin + Duration::from_secs(seconds.parse().unwrap()),
+        seen: Mutex::default(),
+    });
+    let callers = (0..callers.parse().unwrap()).map(|_| {
+        let load = load.clone();
+        tokio::spawn(async move {
+            match load.way.as_str() {
+                "stream" => load.stream().await,
+                _ => load.call_again_and_again().await,
+            }
+        })
+    });
+    for caller in callers.collect::<Vec<_>>() {
+        caller.await.unwrap();
+    }
+    let mut seen = load.seen.lock().await;
+    seen.times.sort();
+    let at = |share: f64| {
+        let place = (seen.times.len() as f64 * share) as usize;
+        seen.times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    };
+    println!(
+        "{{\"photos\": {:.1}, \"refused\": {}, \"p50\": {:.3}, \"p99\": {:.3}}}",
+        seen.photos as f64 / (load.end - load.begin).as_secs_f64(),
+        seen.refused,
+        at(0.5),
+        at(0.99)
+    );
+}
+
+impl Load {
+    async fn call_again_and_again(&self) {
+        while Instant::now() < self.end {
+            let started = Instant::now();
+            let answered = self.call().await;
+            self.note(answered, started).await;
+        }
+    }
+
+    /// Photos that were answered.
+    async fn call(&self) -> Result<usize, tonic::Status> {
+        match self.way.as_str() {
+            "single" => {
+                let image = self.photo.clone();
+                let request = EstimateAgeRequest { image, ..Default::default() };
+                self.client.estimator().estimate_age(request).await.map(|_| 1)
+            }
+            "batch" => {
+                let images = vec![self.photo.clone(); BATCH];
+                let request = BatchEstimateAgeRequest { images, ..Default::default() };
+                let answer = self.client.estimator().batch_estimate_age(request).await?;
+                Ok(answer.into_inner().results.len())
+            }
+            "nothing" => {
+                let mut health = HealthClient::new(self.channel.clone());
+                health.check(HealthCheckRequest::default()).await.map(|_| 1)
+            }
+            other => panic!("there is no way {other}"),
+        }
+    }
+
+    async fn note(&self, answered: Result<usize, tonic::Status>, started: Instant) {
+        let now = Instant::now();
+        if now < self.begin || now > self.end {
+            return;
+        }
+        let mut seen = self.seen.lock().await;
+        match answered {
+            Ok(photos) => seen.photos += photos,
+            Err(_) => seen.refused += 1,
+        }
+        seen.times.push(now - started);
+    }
+
+    /// A stream that sends the next photo for each answer.
+    async fn stream(&self) {
+        let (sender, receiver) = mpsc::channel(BATCH);
+        let ask = || StreamEstimateAgeRequest {
+            id: String::new(),
+            request: Some(EstimateAgeRequest { image: self.photo.clone(), ..Default::default() }),
+        };
+        for _ in 0..BATCH {
+            sender.send(ask()).await.unwrap();
+        }
+        let requests = ReceiverStream::new(receiver);
+        let answers = self.client.estimator().stream_estimate_age(requests).await.unwrap();
+        let mut answers = answers.into_inner();
+        while Instant::now() < self.end {
+            let started = Instant::now();
+            answers.next().await.unwrap().unwrap();
+            self.note(Ok(1), started).await;
+            sender.send(ask()).await.unwrap();
+        }
+    }
+}
