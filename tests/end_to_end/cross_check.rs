@@ -7,7 +7,7 @@ use agespan_client::proto::evaluator::v1 as proto;
 use agespan_client::proto::generator::v1::generate_faces_request::Subject;
 use agespan_client::proto::generator::v1::{FaceAttributes, FaceGrid, GenerateFacesRequest};
 use agespan_client::proto::job::v1::JobState;
-use agespan_tests::{Process, Sandbox};
+use agespan_tests::{Process, Sandbox, faces, look};
 use serde_json::Value;
 use tonic_types::StatusExt;
 
@@ -29,10 +29,43 @@ async fn the_shipped_pipeline_and_estimator_are_checked_without_a_server() {
     assert_eq!(rows.lines().count(), 31);
     assert!(rows.lines().nth(1).unwrap().starts_with("0,0,3,female,White,"), "{rows}");
     let page = fs::read_to_string(sandbox.path("check/report.html")).unwrap();
-    assert_eq!(page.matches("data:image/png;base64,").count(), 60);
+    assert_eq!(page.matches("data:image/png;base64,").count(), 30);
+    assert!(found["pipeline"].as_str().unwrap().starts_with("pipelines/"), "{found}");
     let report: Value =
         serde_json::from_slice(&fs::read(sandbox.path("check/report.json")).unwrap()).unwrap();
     assert_eq!(report, found);
+}
+
+#[tokio::test]
+async fn real_faces_and_a_second_predictor_are_asked_as_well() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    // Of which an eighth or so calibrates.
+    faces::write(&sandbox.path("faces"), 1200);
+    let said = sandbox.agespan(&server, &["dataset", "import", "faces", "--name", "f"]).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let models = sandbox.agespan(&server, &["--json", "model", "list"]).await;
+    let model: Value = serde_json::from_str(models.out.lines().next().unwrap()).unwrap();
+    let shipped = model["name"].as_str().unwrap();
+    let command = ["--json", "evaluate", "generated", "--ages", "3,20,40,60,80", "--out", "check"];
+    let more = ["--dataset", "f", "--second-model", shipped];
+    let said = sandbox.agespan(&server, &[&command[..], &more, &FEW_STEPS].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let found: Value = serde_json::from_str(said.out.lines().last().unwrap()).unwrap();
+    let shifted = &found["shifted"];
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert!(number(&shifted["inside"]["lower"]) <= number(&shifted["inside"]["value"]));
+    assert!(number(&shifted["mean_width"]) > 0.0, "{shifted}");
+    assert!(number(&shifted["effective_sample_size"]) > 0.0, "{shifted}");
+    // The same model twice is of one opinion.
+    assert_eq!(found["second"]["apart"]["value"], 0.0, "{}", found["second"]);
+    assert_eq!(found["second"]["overall"], found["overall"]);
+    let rows = fs::read_to_string(sandbox.path("check/rows.csv")).unwrap();
+    assert_eq!(rows.lines().count(), 51);
+    assert!(!rows.contains(",,"), "{rows}");
+    let page = fs::read_to_string(sandbox.path("check/report.html")).unwrap();
+    look(&sandbox.path("check/report.html")).await;
+    assert!(page.contains("Both predictors") && page.contains("weighted for the shift"));
 }
 
 async fn check(server: &Process, subject: Subject) -> (JobState, String) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use agespan_tests::{Process, Sandbox, faces};
+use agespan_tests::{Process, Sandbox, faces, look};
 use serde_json::Value;
 
 const FACES: u32 = 300;
@@ -112,6 +112,7 @@ async fn exports_are_the_same_each_time_and_read_by_others() {
     assert_eq!(names.len() as u64, 2 * dataset["splits"]["train"].as_u64().unwrap());
 
     lines(&sandbox, &server, "dataset report f --faces 3 --out page").await;
+    look(&sandbox.path("page/dataset.html")).await;
     let page = fs::read_to_string(sandbox.path("page/dataset.html")).unwrap();
     assert_eq!(page.matches("<svg").count(), 3);
     assert_eq!(page.matches("data:image/jpeg;base64").count(), 10 * 3);

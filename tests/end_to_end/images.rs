@@ -5,7 +5,7 @@ use std::path::Path;
 
 use agespan_client::proto::evaluator::v1 as proto;
 use agespan_client::proto::job::v1::{CancelJobRequest, Job, JobState};
-use agespan_tests::{Process, Sandbox};
+use agespan_tests::{Process, Sandbox, look};
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 use tonic::{Code, Status};
@@ -94,6 +94,7 @@ async fn pairs_are_compared_without_a_server() {
     let written = fs::read(sandbox.path("report/report.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), json);
     assert!(fs::read_to_string(sandbox.path("report/report.html")).unwrap().contains("SSIM"));
+    look(&sandbox.path("report/report.html")).await;
 
     fs::remove_file(sandbox.path("other/004.png")).unwrap();
     let said = sandbox.alone(&[&sets[..], &["--paired"]].concat()).await;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use agespan_tests::{Process, Sandbox, faces};
+use agespan_tests::{Process, Sandbox, faces, look};
 use serde_json::Value;
 
 async fn lines(sandbox: &Sandbox, server: &Process, arguments: &[&str]) -> Vec<Value> {
@@ -39,9 +39,15 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     assert_eq!(calibration["model"], model["name"]);
     assert_eq!(calibration["active"], true);
 
+    let other = [&calibrate[..], &["--score", "absolute", "--no-activate"]].concat();
+    let other = lines(&sandbox, &server, &other).await.remove(0);
     let evaluate =
         ["evaluate", "estimator", "--dataset", "f", "--model", name, "--out", "evaluated"];
+    let baseline = ["--baseline-calibration", other["name"].as_str().unwrap()];
+    let check = ["--ages", "1,50", "--false-pass-rate", "0.3"];
+    let evaluate = [&evaluate[..], &baseline, &check].concat();
     let report = lines(&sandbox, &server, &evaluate).await.remove(0);
+    decisions_and_comparison(&sandbox, &report, &other["name"]);
     assert_eq!(report["model"], model["name"]);
     assert_eq!(report["calibration"], calibration["name"]);
     let overall = &report["overall"];
@@ -66,8 +72,10 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     }
     let written = fs::read(sandbox.path("evaluated/report.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), report);
+    look(&sandbox.path("evaluated/report.html")).await;
+    look(&sandbox.path("trained/training.html")).await;
     let page = fs::read_to_string(sandbox.path("evaluated/report.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), 3);
+    assert_eq!(page.matches("<svg").count(), 7);
     assert!(page.contains(name) && !page.contains("http-equiv") && !page.contains("src="));
 
     let photo = faces::portrait();
@@ -82,6 +90,26 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     let kinds: Vec<_> = jobs.iter().map(|job| job["kind"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["evaluate-estimator", "train-model", "train-model", "import-dataset"]);
     assert!(jobs.iter().all(|job| job["state"] == "succeeded"));
+}
+
+/// What there is beside errors and coverage.
+fn decisions_and_comparison(sandbox: &Sandbox, report: &Value, baseline: &Value) {
+    let (all, gender) = (&report["overall"]["n"], &report["gender"]);
+    let checks = report["age_checks"].as_array().unwrap();
+    assert!(checks[0]["refusal"].as_str().unwrap_or_default().contains("younger than 1;"));
+    let counts = ["younger", "older"].map(|side| checks[1][side].as_u64().unwrap());
+    assert_eq!(counts.iter().sum::<u64>(), all.as_u64().unwrap(), "{}", checks[1]);
+    assert!(checks[1]["years"].as_array().unwrap().iter().all(|year| year["n"].as_u64() > Some(0)));
+    // Of the same predictions only the intervals differ.
+    let comparison = &report["comparison"];
+    assert_eq!((&comparison["calibration"], &comparison["n"]), (baseline, all));
+    assert_eq!(comparison["error"]["value"], 0.0, "{comparison}");
+    assert_ne!(comparison["width"]["value"], 0.0, "{comparison}");
+    let area = gender["roc_area"]["value"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&area) && gender["roc"].as_array().unwrap().len() > 2);
+    let rows = fs::read_to_string(sandbox.path("evaluated/rows.csv")).unwrap();
+    assert_eq!(rows.lines().count() as u64, all.as_u64().unwrap() + 1);
+    assert!(rows.starts_with("path,true_age,true_gender,race,age,lower,upper,group,gender,"));
 }
 
 fn training_was_written(sandbox: &Sandbox, model: &str) {

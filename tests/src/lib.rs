@@ -3,6 +3,7 @@
 //! * [`Sandbox`]: a folder and a Redis that outlive the processes started in it.
 //! * [`Process`]: one program that serves; it can be stopped or killed.
 //! * [`faces`]: pictures named as UTKFace names its files.
+//! * [`look`]: whether a page is laid out as it should be, by a real browser.
 //!
 //! The programs are those that cargo built beside the test: `make test` builds them first.
 //!
@@ -11,9 +12,11 @@
 #![allow(clippy::unwrap_used, reason = "a sandbox fails by panicking, as tests do")]
 
 pub mod faces;
+mod look;
 mod process;
 mod sandbox;
 
+pub use look::look;
 pub use process::Process;
 pub use sandbox::{Said, Sandbox, program, repository};
 

@@ -201,6 +201,15 @@ pub(crate) struct Train {
     /// Mix each face with another, in a share from Beta(ALPHA, ALPHA); 0 for no mixing.
     #[arg(long, default_value_t = 0.0, value_name = "ALPHA")]
     pub(crate) mixup: f64,
+    /// Highest learning rate [default: the recipe's, a quarter of it with --from].
+    #[arg(long, default_value_t = 0.0, hide_default_value = true)]
+    pub(crate) learning_rate: f64,
+    /// Compute in 16-bit floats, on processors that multiply them.
+    #[arg(long)]
+    pub(crate) bfloat16: bool,
+    /// Answer with the mean over a face and its mirror image, at twice the cost.
+    #[arg(long)]
+    pub(crate) mirrored: bool,
     /// Answer requests with the model as soon as it is there.
     #[arg(long)]
     pub(crate) activate: bool,

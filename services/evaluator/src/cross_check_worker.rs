@@ -5,7 +5,7 @@ use agespan_jobs::{Handler, JobContext, JobFailure};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::cross_check::{CrossCheck, measure, shifted};
+use crate::cross_check::{CrossCheck, Second, measure, shifted};
 use crate::reports::{AnyReport, Reports};
 use crate::transport::Peers;
 
@@ -21,6 +21,9 @@ pub struct Asked {
     pub model: String,
     /// Coverage of the intervals.
     pub coverage: f64,
+    /// "models/{id}" of a second predictor; none when empty.
+    #[serde(default)]
+    pub second_model: String,
     /// "datasets/{id}" whose calibration split shows what real faces are like; none when empty.
     pub dataset: String,
 }
@@ -64,6 +67,11 @@ impl CrossChecker {
             context.note_progress(0, 0, "asking the estimator about real faces");
             effective = Some(self.peers.shift(&asked, &mut drawn).await?);
         }
+        let mut second = None;
+        if !asked.second_model.is_empty() {
+            context.note_progress(0, 0, "asking the second predictor");
+            second = Some(self.peers.second_estimates(&asked, &mut drawn.rows).await?);
+        }
         let Some((line, agreement)) = measure(&drawn.rows, coverage) else {
             let message = format!(
                 "{} has no two estimated images of different prompted ages; draw a grid",
@@ -73,6 +81,7 @@ impl CrossChecker {
         };
         Ok(CrossCheck {
             generated: asked.generated,
+            pipeline: drawn.pipeline,
             model: drawn.model,
             calibration: drawn.calibration,
             coverage: asked.coverage,
@@ -80,6 +89,7 @@ impl CrossChecker {
             line,
             agreement,
             shifted: effective.and_then(|effective| shifted(&drawn.rows, effective)),
+            second: second.and_then(|name| Second::of(&drawn.rows, name, coverage)),
             rows: drawn.rows,
         })
     }

@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Bounded, Row, share};
+use crate::metrics::{Bounded, Row};
 
 /// Classes by the width of the interval.
 const WIDTH_CLASSES: usize = 5;
@@ -58,33 +58,44 @@ pub struct Diagnostics {
     pub worst_slab: Option<WorstSlab>,
 }
 
-/// Looks at the faces of an evaluation, whose intervals were made by this calibration.
-pub fn diagnose(rows: &[Row], calibration: &Calibration, coverage: Coverage) -> Diagnostics {
-    let diagnosed: Vec<Diagnosed> = rows.iter().map(diagnosed).collect();
+/// Looks at the faces of an evaluation, whose intervals were made from these predictions by this
+/// calibration.
+pub fn diagnose(
+    rows: &[Row],
+    predictions: &[Prediction],
+    calibration: &Calibration,
+    coverage: Coverage,
+) -> Diagnostics {
+    let diagnosed: Vec<Diagnosed> =
+        rows.iter().zip(predictions).map(|(row, prediction)| diagnosed(row, prediction)).collect();
     // Intervals that are none were refused by the metrics already.
     let by_width = size_stratified(&diagnosed, coverage, WIDTH_CLASSES).unwrap_or_default();
     Diagnostics {
-        curve: curve(rows, calibration),
+        curve: curve(rows, predictions, calibration),
         by_width: by_width.iter().map(|row| level(coverage.as_f64(), row)).collect(),
         worst_slab: (rows.len() >= LEAST_FACES).then(|| slab(&diagnosed)).flatten(),
     }
 }
 
-fn diagnosed(row: &Row) -> Diagnosed {
+fn diagnosed(row: &Row, prediction: &Prediction) -> Diagnosed {
     Diagnosed {
         lower: row.interval.0,
         upper: row.interval.1,
         truth: row.age,
-        features: vec![row.estimate, row.prediction.sigma(), row.probability_female],
+        features: vec![row.estimate, prediction.sigma(), row.probability_female],
     }
 }
 
 /// From 5 % to 95 %, and 99 %.
-fn curve(rows: &[Row], calibration: &Calibration) -> Vec<LevelCoverage> {
+fn curve(
+    rows: &[Row],
+    predictions: &[Prediction],
+    calibration: &Calibration,
+) -> Vec<LevelCoverage> {
     let levels =
         (1..20).map(|i| Coverage::from_ratio(i, 20)).chain([Coverage::from_ratio(99, 100)]);
     let rows: Vec<(Prediction, f64)> =
-        rows.iter().map(|row| (row.prediction.clone(), row.age)).collect();
+        predictions.iter().cloned().zip(rows.iter().map(|row| row.age)).collect();
     let tables = calibration_curve(calibration, &rows, levels.flatten()).unwrap_or_default();
     tables.iter().map(|table| level(table.nominal, &table.overall)).collect()
 }
@@ -94,7 +105,7 @@ fn level(level: f64, row: &CoverageRow) -> LevelCoverage {
         name: row.group.clone(),
         level,
         count: row.n,
-        coverage: share(row.covered, row.n),
+        coverage: Bounded::share(row.covered, row.n),
         mean_width: row.mean_width,
     }
 }
@@ -105,6 +116,6 @@ fn slab(rows: &[Diagnosed]) -> Option<WorstSlab> {
     let mut direction = || (0..features).map(|_| random.random_range(-1.0..=1.0)).collect();
     let directions: Vec<Vec<f64>> = (0..DIRECTIONS).map(|_| direction()).collect();
     let slab = worst_slab(rows, LEAST_SLAB, directions)?;
-    let (count, coverage) = (slab.n, share(slab.covered, slab.n));
+    let (count, coverage) = (slab.n, Bounded::share(slab.covered, slab.n));
     Some(WorstSlab { direction: slab.direction, count, coverage })
 }

@@ -8,10 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::cross_check::CrossCheck;
 use crate::diagnostics::Diagnostics;
 use crate::images::ImagesReport;
-use crate::metrics::Metrics;
+use crate::metrics::{AgeCheck, Comparison, Metrics, Row};
 
 const CONTENTS: &str = "reports/contents";
 const RECORDS: &str = "reports/records";
+const ROWS: &str = "reports/rows";
 
 /// What was measured on what. The same inputs give the same bytes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,6 +34,15 @@ pub struct Report {
     pub range_labelled: u64,
     /// The figures.
     pub metrics: Metrics,
+    /// "At least T?" asked about the faces.
+    #[serde(default)]
+    pub age_checks: Vec<AgeCheck>,
+    /// Against another model or calibration, where that was asked for.
+    #[serde(default)]
+    pub comparison: Option<Comparison>,
+    /// Every face; none in a report of a version that did not keep them.
+    #[serde(default)]
+    pub rows: Option<Artifact>,
     /// What they may hide; none in a report of a version that did not look.
     #[serde(default)]
     pub diagnostics: Option<Diagnostics>,
@@ -111,6 +121,23 @@ impl Reports {
         let id = self.insert(&report).await;
         let id = id.map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
         Ok(format!("reports/{id}"))
+    }
+
+    /// Stores the faces of a report, once.
+    pub(crate) async fn insert_rows(&self, rows: &[Row]) -> Result<Artifact, JobFailure> {
+        let json =
+            serde_json::to_vec(rows).map_err(|error| JobFailure::permanent("ROWS", error))?;
+        let stored = self.storage.put_artifact(ROWS, "json", json.into()).await;
+        stored.map_err(|error| JobFailure::retryable("STORE", chain(&error)))
+    }
+
+    /// The faces of a report; none where they were not kept.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn rows(&self, report: &Report) -> Result<Vec<Row>, ReportError> {
+        let Some(rows) = &report.rows else { return Ok(Vec::new()) };
+        Ok(serde_json::from_slice(&self.storage.get_artifact(rows).await?)?)
     }
 
     /// A report by id.

@@ -5,6 +5,7 @@ use agespan_jobs::{Handler, JobContext, JobFailure};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::{Comparison, check_age};
 use crate::reports::{AnyReport, Report, Reports};
 use crate::transport::{Answers, Peers};
 use crate::{diagnostics, metrics};
@@ -49,6 +50,24 @@ pub struct Evaluation {
     pub model: String,
     /// Coverage of the intervals.
     pub coverage: f64,
+    /// Ages that "at least T?" is asked about.
+    #[serde(default)]
+    pub ages: Vec<u32>,
+    /// The rate of wrong passes that these checks certify.
+    #[serde(default)]
+    pub false_pass_rate: f64,
+    /// What is compared with; none when empty.
+    #[serde(default)]
+    pub baseline: Baseline,
+}
+
+/// Another model or calibration, asked about the same faces.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// "models/{id}"; the evaluated one when empty.
+    pub model: String,
+    /// "calibrations/{id}"; the model's active one when empty.
+    pub calibration: String,
 }
 
 /// Works on evaluations.
@@ -67,7 +86,7 @@ impl Handler for Evaluator {
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
         let coverage = Coverage::new(job.coverage)
             .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
-        let answers = self.ask(&job, context).await?;
+        let answers = self.ask(&job, &job.model, context).await?;
         let Some(metrics) = metrics::measure(&answers.rows, coverage) else {
             let message = format!(
                 "the split has no faces whose age is known to the year; {} have a range",
@@ -75,8 +94,19 @@ impl Handler for Evaluator {
             );
             return Err(JobFailure::permanent("NO_FACES", message));
         };
-        let calibration = self.peers.calibration(&answers.calibration).await?;
+        let document = self.peers.document(&answers.calibration).await?;
+        let rate = Coverage::new(job.false_pass_rate).ok();
+        let check = |&age: &u32| Some(check_age(&answers.rows, &document.people, age, rate?));
         let report = Report {
+            age_checks: job.ages.iter().filter_map(check).collect(),
+            comparison: self.compare(&job, &answers, coverage, context).await?,
+            rows: Some(self.reports.insert_rows(&answers.rows).await?),
+            diagnostics: Some(diagnostics::diagnose(
+                &answers.rows,
+                &answers.predictions,
+                &document.calibration,
+                coverage,
+            )),
             dataset: job.dataset,
             split_hash: answers.split_hash,
             model: answers.model,
@@ -84,7 +114,6 @@ impl Handler for Evaluator {
             coverage: job.coverage,
             refused: answers.refused,
             range_labelled: answers.range_labelled,
-            diagnostics: Some(diagnostics::diagnose(&answers.rows, &calibration, coverage)),
             metrics,
         };
         self.reports.publish(AnyReport::Estimator(Box::new(report))).await
@@ -93,14 +122,40 @@ impl Handler for Evaluator {
 
 impl Evaluator {
     /// Asks about every face, following the job's cancellation.
-    async fn ask(&self, job: &Evaluation, context: &JobContext) -> Result<Answers, JobFailure> {
+    async fn ask(
+        &self,
+        job: &Evaluation,
+        model: &str,
+        context: &JobContext,
+    ) -> Result<Answers, JobFailure> {
         tokio::select! {
-            answers = self.peers.ask(job, |done, total| {
+            answers = self.peers.ask(job, model, |done, total| {
                 context.note_progress(done, total, "asking the estimator");
             }) => answers,
             () = context.cancelled().cancelled() => {
                 Err(JobFailure::retryable("STOPPED", "the evaluation was stopped"))
             }
         }
+    }
+
+    /// Compares with the baseline, where one is named.
+    async fn compare(
+        &self,
+        job: &Evaluation,
+        answers: &Answers,
+        coverage: Coverage,
+        context: &JobContext,
+    ) -> Result<Option<Comparison>, JobFailure> {
+        let Baseline { model, calibration } = &job.baseline;
+        let mut baseline = match (model.is_empty(), calibration.is_empty()) {
+            (true, true) => return Ok(None),
+            (true, false) => answers.clone(),
+            (false, _) => self.ask(job, model, context).await?,
+        };
+        if !calibration.is_empty() {
+            baseline.calibrate(calibration, &self.peers.document(calibration).await?, coverage)?;
+        }
+        let name = (baseline.model, baseline.calibration);
+        Ok(Comparison::of(&answers.rows, name, &baseline.rows, coverage))
     }
 }

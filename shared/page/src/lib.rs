@@ -12,14 +12,21 @@ pub const INK: RGBColor = RGBColor(31, 92, 153);
 /// What it is to be compared with.
 pub const ACCENT: RGBColor = RGBColor(200, 90, 40);
 
+/// Readable in light and dark and on a telephone: what is too wide scrolls by itself. Plots keep a white
+/// ground, which their colours are chosen for.
 const STYLE: &str = "
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem }
-th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid #ddd }
+:root { color-scheme: light dark; --ink: #222; --soft: #555; --line: #ddd; --ground: #fff; --bad: #fde8e0 }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e4e4; --soft: #a8a8a8; --line: #444; --ground: #17191c; --bad: #4a2418 }
+}
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 66rem; margin: 2rem auto; padding: 0 1rem;
+  color: var(--ink); background: var(--ground); overflow-wrap: break-word }
+table { display: block; overflow-x: auto; border-collapse: collapse; margin: .5rem 0 1.5rem }
+th, td { padding: .2rem .8rem; text-align: right; white-space: nowrap; border-bottom: 1px solid var(--line) }
 th:first-child, td:first-child { text-align: left }
-figure { margin: 1rem 0 } figcaption, .note { color: #555; font-size: 13px }
-svg { max-width: 100%; height: auto }
-code { font-size: 13px }
+figure { margin: 1rem 0 } figcaption, .note { color: var(--soft); font-size: 13px }
+svg { max-width: 100%; height: auto; background: #fff }
+code { font-size: 13px; overflow-wrap: anywhere }
 ";
 
 /// Drawing text in memory: there is nothing that could fail but a size that does not fit, which is
@@ -34,6 +41,7 @@ pub fn page(title: &str, style: &str, body: &Markup) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) }
                 style { (PreEscaped(STYLE)) (PreEscaped(style)) }
             }

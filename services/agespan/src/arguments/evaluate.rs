@@ -35,7 +35,19 @@ pub struct Estimator {
     /// Part of the data set. Choose by validation, report by test.
     #[arg(long, value_enum, default_value_t)]
     pub(crate) split: Split,
-    /// Folder for report.json and report.html, a page with plots.
+    /// Ages that "at least T?" is asked about [default: 18].
+    #[arg(long, value_delimiter = ',', value_name = "T")]
+    pub(crate) ages: Vec<u32>,
+    /// The rate of wrong passes that these checks certify [default: 0.01].
+    #[arg(long)]
+    pub(crate) false_pass_rate: Option<f64>,
+    /// Another calibrated model to compare with, face by face.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) baseline: Option<String>,
+    /// A calibration to compare with: of the baseline, or of the model itself.
+    #[arg(long, value_name = "CALIBRATION")]
+    pub(crate) baseline_calibration: Option<String>,
+    /// Folder for report.json, rows.csv and report.html, a page with plots.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
@@ -127,6 +139,9 @@ pub struct Generated {
     /// Coverage of the intervals.
     #[arg(long, default_value_t = 0.9)]
     pub(crate) coverage: f64,
+    /// A second calibrated model to ask about the same faces.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) second_model: Option<String>,
     /// A data set of real faces: report intervals that are weighted for the shift as well.
     #[arg(long)]
     pub(crate) dataset: Option<String>,

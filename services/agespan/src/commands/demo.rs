@@ -99,6 +99,7 @@ async fn cross_check(
         model: None,
         coverage: 0.9,
         dataset,
+        second_model: None,
         out: None,
         data_dir: PathBuf::new(),
     };
@@ -148,6 +149,9 @@ async fn pipeline(session: &Session, demo: &Demo, data: &Path) -> Result<ExitCod
         teachers: Vec::new(),
         teacher_weight: None,
         mixup: 0.0,
+        learning_rate: 0.0,
+        bfloat16: false,
+        mirrored: false,
         activate: true,
         out: None,
     };

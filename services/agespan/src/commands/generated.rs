@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use agespan_client::proto::age::v1::Gender;
 use agespan_client::proto::evaluator::v1 as proto;
 use agespan_client::proto::generator::v1 as generator;
 use agespan_client::proto::generator::v1::generate_faces_request::Subject;
@@ -10,6 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::arguments::Generated;
+use crate::commands::evaluate::gender_word;
 use crate::commands::{Session, evaluate, pipeline, resource};
 use crate::show::{self, percent};
 
@@ -47,6 +47,7 @@ pub(crate) async fn cross_check(
         model: named("models", &asked.model),
         coverage: Some(asked.coverage),
         dataset: named("datasets", &asked.dataset),
+        second_model: named("models", &asked.second_model),
         ..Default::default()
     };
     let answer = session.client.evaluator().cross_check_generated(request).await?.into_inner();
@@ -127,6 +128,9 @@ pub(crate) fn write(
         "gender",
         "probability_female",
         "faces",
+        "second_age",
+        "second_lower",
+        "second_upper",
     ])
     .with_context(cannot)?;
     for row in &report.rows {
@@ -137,7 +141,7 @@ pub(crate) fn write(
             row.index.to_string(),
             row.seed.to_string(),
             asked.age.to_string(),
-            word(asked.gender()).to_owned(),
+            gender_word(asked.gender()).to_owned(),
             asked.race,
             row.age.to_string(),
             row.lower.to_string(),
@@ -145,21 +149,16 @@ pub(crate) fn write(
             optional(row.shifted_lower),
             optional(row.shifted_upper),
             row.group.clone(),
-            word(row.gender()).to_owned(),
+            gender_word(row.gender()).to_owned(),
             row.probability_female.to_string(),
             row.faces.map(|faces| faces.to_string()).unwrap_or_default(),
+            optional(row.second_age),
+            optional(row.second_lower),
+            optional(row.second_upper),
         ])
         .with_context(cannot)?;
     }
     rows.flush().with_context(cannot)
-}
-
-fn word(gender: Gender) -> &'static str {
-    match gender {
-        Gender::Female => "female",
-        Gender::Male => "male",
-        Gender::Unspecified => "",
-    }
 }
 
 /// The figures, without the single images.
@@ -174,9 +173,9 @@ pub(crate) fn to_json(report: &proto::CrossCheckReport) -> Value {
             "bias": group.bias, "inside": bounded(group.coverage), "mean_width": group.mean_width,
         })
     };
-    let gender = report.gender.unwrap_or_default();
+    let gender = report.gender.clone().unwrap_or_default();
     json!({
-        "generated": report.generated, "model": report.model, "calibration": report.calibration,
+        "generated": report.generated, "pipeline": report.pipeline, "model": report.model, "calibration": report.calibration,
         "coverage": report.coverage, "refused": report.refused, "slope": bounded(report.slope),
         "intercept": report.intercept, "correlation": bounded(report.correlation),
         "overall": report.overall.as_ref().map(group),
@@ -185,6 +184,11 @@ pub(crate) fn to_json(report: &proto::CrossCheckReport) -> Value {
         "shifted": report.shifted.as_ref().map(|shifted| json!({
             "inside": bounded(shifted.inside), "mean_width": shifted.mean_width,
             "effective_sample_size": shifted.effective_sample_size,
+        })),
+        "second": report.second.as_ref().map(|second| json!({
+            "model": second.model, "calibration": second.calibration,
+            "slope": bounded(second.slope), "correlation": bounded(second.correlation),
+            "overall": second.overall.as_ref().map(group), "apart": bounded(second.apart),
         })),
         "answer": report.answer,
     })

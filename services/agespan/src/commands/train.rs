@@ -33,6 +33,12 @@ pub(crate) async fn train_model(session: &Session, train: &Train) -> Result<Stri
         teachers: train.teachers.iter().map(|name| resource("models", name)).collect(),
         teacher_weight: train.teacher_weight,
         mixup: train.mixup,
+        learning_rate: train.learning_rate,
+        precision: match train.bfloat16 {
+            true => proto::Precision::Bfloat16.into(),
+            false => proto::Precision::Unspecified.into(),
+        },
+        mirrored: train.mirrored,
         ..Default::default()
     };
     let answer = session.client.estimator().train_model(request).await?.into_inner();

@@ -91,6 +91,7 @@ impl Follow {
             draws: image.facts.draws,
             draw: image.facts.draw,
             faces: image.facts.faces,
+            pipeline: format!("pipelines/{}", self.job.pipeline),
             flagged: image.facts.safety == Some(Safety::Flagged),
         };
         self.next += 1;

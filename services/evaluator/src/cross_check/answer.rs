@@ -1,6 +1,6 @@
 //! What the figures say, in words: each sentence is chosen by a figure and its bounds.
 
-use super::CrossCheck;
+use super::{CrossCheck, Second};
 use crate::metrics::Bounded;
 
 /// The slope from which estimates are said to follow prompts over the whole range.
@@ -38,6 +38,7 @@ pub fn answer(found: &CrossCheck) -> Vec<String> {
             if shifted.effective_sample_size < 50.0 { ", too few to lean on" } else { "" },
         ));
     }
+    answer.extend(found.second.as_ref().map(|second| by_second(found, second)));
     answer.push(
         "From drawn faces alone it cannot be told who is wrong where prompt and estimate differ: the \
          generator, which may draw another age than it was asked for, or the estimator."
@@ -77,6 +78,26 @@ fn holds(found: &CrossCheck) -> String {
         format!("Yes, and more: {held}.")
     } else {
         format!("Yes, as far as so many faces can tell: {held}.")
+    }
+}
+
+fn by_second(found: &CrossCheck, second: &Second) -> String {
+    let apart = &second.apart;
+    let said = format!(
+        "A second predictor, {}, differs from the prompts by {} years in the mean, and from the first by {}",
+        second.model,
+        second.overall.mae.years(1),
+        apart.years(1)
+    );
+    let (first, second) = (&found.agreement.overall.mae, &second.overall.mae);
+    if apart.upper < first.lower.min(second.lower) {
+        format!(
+            "{said}: they agree with each other more than with the prompts, which points at the generator."
+        )
+    } else {
+        format!(
+            "{said}: so many faces cannot tell whether that is the generator's doing or theirs."
+        )
     }
 }
 

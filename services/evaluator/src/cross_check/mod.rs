@@ -2,7 +2,7 @@
 //!
 //! * [`Row`]: an image, what it was asked to show, and what was estimated.
 //! * [`CrossCheck`]: the figures of all of them; [`measure`] computes them.
-//! * [`line`](self::line): the straight line of estimates over prompts.
+//! * [`Second`]: the same by a second predictor.
 //! * [`answer`]: what the figures say, in words.
 //! * [`page`]: all of it as an HTML page, with the pictures.
 //!
@@ -11,18 +11,18 @@
 //! alone.
 
 mod answer;
-pub mod line;
 mod page;
 mod plots;
+mod second;
 
-use agespan_conformal::{Coverage, Prediction};
+use agespan_conformal::Coverage;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{self, Bounded, Metrics};
-use line::Line;
+use crate::metrics::{self, Bounded, Line, Metrics};
 
 pub use answer::answer;
 pub use page::page;
+pub use second::{Second, SecondAnswer};
 
 /// An image, what it was asked to show, and what was estimated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,6 +52,9 @@ pub struct Row {
     pub answered_female: bool,
     /// Faces that a detector found; none where it did not look.
     pub faces: Option<u32>,
+    /// A second predictor's answer, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<SecondAnswer>,
     /// The image, a PNG file in base64.
     pub image: String,
 }
@@ -72,6 +75,9 @@ pub struct Shifted {
 pub struct CrossCheck {
     /// "jobs/{id}" of the generation.
     pub generated: String,
+    /// "pipelines/{id}" that drew them.
+    #[serde(default)]
+    pub pipeline: String,
     /// "models/{id}".
     pub model: String,
     /// "calibrations/{id}".
@@ -87,15 +93,18 @@ pub struct CrossCheck {
     /// The same for intervals that correct for the shift, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shifted: Option<Shifted>,
+    /// The same by a second predictor, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second: Option<Second>,
     /// Every image.
     pub rows: Vec<Row>,
 }
 
 /// The figures; none without two different prompts.
 pub fn measure(rows: &[Row], coverage: Coverage) -> Option<(Line, Metrics)> {
-    let points: Vec<_> = rows.iter().map(|row| (f64::from(row.age), row.estimate)).collect();
-    let labelled: Vec<_> = rows.iter().map(as_labelled).collect::<Option<_>>()?;
-    Some((Line::through(&points)?, metrics::measure(&labelled, coverage)?))
+    let labelled: Vec<_> = rows.iter().map(as_labelled).collect();
+    let metrics = metrics::measure(&labelled, coverage)?;
+    Some((metrics.line?, metrics))
 }
 
 /// Agreement of the shifted intervals; none where a row has none.
@@ -106,14 +115,16 @@ pub fn shifted(rows: &[Row], effective_sample_size: f64) -> Option<Shifted> {
     let inside = rows.iter().zip(&intervals).filter(|(row, of)| holds(row, **of)).count();
     let width: f64 = intervals.iter().map(|(lower, upper)| upper - lower).sum();
     Some(Shifted {
-        inside: metrics::share(inside as u64, rows.len() as u64),
+        inside: Bounded::share(inside as u64, rows.len() as u64),
         mean_width: width / rows.len().max(1) as f64,
         effective_sample_size,
     })
 }
 
-fn as_labelled(row: &Row) -> Option<metrics::Row> {
-    Some(metrics::Row {
+/// The prompt in the place of the labels.
+fn as_labelled(row: &Row) -> metrics::Row {
+    metrics::Row {
+        path: row.index.to_string(),
         age: f64::from(row.age),
         female: Some(row.female),
         estimate: row.estimate,
@@ -122,9 +133,7 @@ fn as_labelled(row: &Row) -> Option<metrics::Row> {
         answered_female: row.answered_female,
         probability_female: row.probability_female,
         race: row.race.clone(),
-        // Only diagnostics look at it.
-        prediction: Prediction::new(row.estimate, 0.0).ok()?,
-    })
+    }
 }
 
 #[cfg(test)]

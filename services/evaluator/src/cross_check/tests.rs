@@ -14,6 +14,12 @@ fn rows(slope: f64, off: f64) -> Vec<Row> {
             estimate,
             interval: ((estimate - 5.0).max(0.0), estimate + 5.0),
             shifted: Some((0.0, 100.0)),
+            second: Some(SecondAnswer {
+                estimate: estimate + 1.0,
+                interval: (estimate, estimate + 2.0),
+                probability_female: 0.5,
+                answered_female: true,
+            }),
             group: "all".to_owned(),
             probability_female: 0.5,
             answered_female: !index.is_multiple_of(4),
@@ -28,6 +34,7 @@ fn check(rows: Vec<Row>) -> CrossCheck {
     let (line, agreement) = measure(&rows, Coverage::DEFAULT).unwrap();
     CrossCheck {
         generated: "jobs/a".to_owned(),
+        pipeline: "pipelines/p".to_owned(),
         model: "models/b".to_owned(),
         calibration: "calibrations/c".to_owned(),
         coverage: 0.9,
@@ -35,6 +42,11 @@ fn check(rows: Vec<Row>) -> CrossCheck {
         line,
         agreement,
         shifted: shifted(&rows, 12.0),
+        second: Second::of(
+            &rows,
+            ("models/s".to_owned(), "calibrations/s".to_owned()),
+            Coverage::DEFAULT,
+        ),
         rows,
     }
 }
@@ -60,16 +72,30 @@ fn the_answer_follows_the_figures() {
     let bad = said(0.2, 30.0);
     assert!(bad.contains("only in part") && bad.contains("No, not as it is"), "{bad}");
     assert!(bad.contains("too few to lean on"), "{bad}");
+    assert!(bad.contains("points at the generator"), "{bad}");
+    assert!(good.contains("cannot tell"), "{good}");
 }
 
 #[test]
 fn the_page_shows_every_image_and_no_address() {
     let found = check(rows(1.0, 2.0));
     let page = page(&found);
-    assert_eq!(page.matches("data:image/png;base64,").count(), 2 * 90);
+    assert_eq!(page.matches("data:image/png;base64,").count(), 90);
     assert!(page.contains("<svg") && page.contains("prompted age, years"));
     assert!(
         !page.contains("http://")
             || page.matches("http://").count() == page.matches("http://www.w3.org").count()
     );
+}
+
+#[test]
+fn a_second_predictor_is_held_against_prompts_and_against_the_first() {
+    let mut rows = rows(1.0, 2.0);
+    rows[0].second = None;
+    let name = || ("models/s".to_owned(), "calibrations/s".to_owned());
+    let found = Second::of(&rows, name(), Coverage::DEFAULT).unwrap();
+    assert_eq!((found.overall.count, found.overall.bias), (89, 3.0));
+    assert_eq!((found.apart.value, found.gender.male_as_male), (1.0, 0));
+    rows.iter_mut().for_each(|row| row.second = None);
+    assert_eq!(Second::of(&rows, name(), Coverage::DEFAULT), None);
 }

@@ -1,13 +1,11 @@
 //! The straight line of least squares through points, and how well they lie on it.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{BOOTSTRAP_SEED, Bounded, RESAMPLES};
+use super::bounds::{Bounded, resampled};
 
 /// y over x. Bounds are the 2.5th and 97.5th percentiles of a seeded bootstrap (Efron 1979).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// What y changes by when x does by 1.
     pub slope: Bounded,
@@ -51,21 +49,17 @@ impl Line {
     /// Through points; none where all x are the same.
     pub fn through(points: &[(f64, f64)]) -> Option<Self> {
         let fit = Fit::of(points.iter().copied())?;
-        let mut random = ChaCha8Rng::seed_from_u64(BOOTSTRAP_SEED);
-        let (mut slopes, mut correlations) = (Vec::new(), Vec::new());
-        for _ in 0..RESAMPLES {
-            let chosen: Vec<_> =
-                points.iter().map(|_| points[random.random_range(0..points.len())]).collect();
-            // A resample of one x alone has no line; it is one of very many.
-            if let Some(fit) = Fit::of(chosen.into_iter()) {
-                slopes.push(fit.slope);
-                correlations.push(fit.correlation);
-            }
-        }
+        // A resample of one x alone has no line; it is one of very many.
+        let of = |figure: fn(Fit) -> f64| {
+            resampled(points.len(), |places| {
+                let chosen: Vec<_> = places.map(|place| points[place]).collect();
+                Fit::of(chosen.into_iter()).map(figure)
+            })
+        };
         Some(Self {
-            slope: Bounded::by_bootstrap(fit.slope, slopes),
+            slope: Bounded::by_bootstrap(fit.slope, of(|fit| fit.slope)),
             intercept: fit.intercept,
-            correlation: Bounded::by_bootstrap(fit.correlation, correlations),
+            correlation: Bounded::by_bootstrap(fit.correlation, of(|fit| fit.correlation)),
         })
     }
 }

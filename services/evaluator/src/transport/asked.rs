@@ -10,6 +10,10 @@ use tonic::Status;
 use crate::images::{AGE_BACKBONE, Comparison, IMAGENET_MOBILENET_V2, Metric, Place};
 use crate::worker::Split;
 
+/// What most who check ages ask about.
+const ADULT: u32 = 18;
+const MOST_AGES: usize = 10;
+
 /// The job.
 pub(super) fn comparison(request: &proto::EvaluateImagesRequest) -> Result<Comparison, Status> {
     let reconstructed = !request.reconstructed_by.is_empty();
@@ -48,6 +52,18 @@ fn place(field: &str, name: &str, asked: i32) -> Result<Place, Status> {
         return Err(status::not_found("path", name, format!("{field}: there is no {name}")));
     }
     Ok(Place::Path(path.to_owned()))
+}
+
+/// The ages that "at least T?" is asked about.
+pub(super) fn ages(asked: &[u32]) -> Result<Vec<u32>, Status> {
+    if asked.is_empty() {
+        return Ok(vec![ADULT]);
+    }
+    if asked.len() > MOST_AGES || asked.iter().any(|age| !(1..=100).contains(age)) {
+        let message = format!("{asked:?}: give at most {MOST_AGES} ages from 1 to 100");
+        return Err(status::invalid("ages", "AGES", message));
+    }
+    Ok(asked.to_vec())
 }
 
 /// The part of a data set that a request names, the test split when it names none.

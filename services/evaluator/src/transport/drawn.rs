@@ -14,7 +14,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Peers;
-use crate::cross_check::Row;
+use crate::cross_check::{Row, SecondAnswer};
 use crate::cross_check_worker::Asked;
 
 /// Images of one question to the estimator.
@@ -27,6 +27,7 @@ const MOST: usize = 10_000;
 pub(crate) struct Drawn {
     pub(crate) model: String,
     pub(crate) calibration: String,
+    pub(crate) pipeline: String,
     pub(crate) rows: Vec<Row>,
     pub(crate) refused: u64,
     /// Of each row.
@@ -47,6 +48,7 @@ impl Peers {
         let mut drawn = Drawn { model: asked.model.clone(), ..Drawn::default() };
         let mut batch = Vec::new();
         while let Some(image) = images.message().await.map_err(peer_failure)? {
+            drawn.pipeline.clone_from(&image.pipeline);
             batch.push(image);
             if batch.len() == BATCH {
                 self.estimate(asked, std::mem::take(&mut batch), &mut drawn).await?;
@@ -77,11 +79,8 @@ impl Peers {
         let calibration = &mut drawn.calibration;
         super::peers::same_throughout(&mut drawn.model, calibration, &answer)?;
         for (result, image) in answer.results.into_iter().zip(images) {
-            let face = match result.outcome {
-                Some(Outcome::Estimates(estimates)) => estimates.faces.into_iter().next(),
-                _ => None,
-            };
-            match face.and_then(|face| Some((row(&face, image)?, unlabelled(&face)))) {
+            match first_face(result).and_then(|face| Some((row(&face, image)?, unlabelled(&face))))
+            {
                 Some((row, prediction)) => {
                     drawn.rows.push(row);
                     drawn.predictions.push(prediction);
@@ -90,6 +89,31 @@ impl Peers {
             }
         }
         Ok(())
+    }
+
+    /// Gives each row a second predictor's answer, and says which model and calibration answered.
+    pub(crate) async fn second_estimates(
+        &self,
+        asked: &Asked,
+        rows: &mut [Row],
+    ) -> Result<(String, String), JobFailure> {
+        let (mut model, mut calibration) = (asked.second_model.clone(), String::new());
+        for rows in rows.chunks_mut(BATCH) {
+            let image = |row: &Row| STANDARD.decode(&row.image).unwrap_or_default().into();
+            let request = estimator::BatchEstimateAgeRequest {
+                images: rows.iter().map(image).collect(),
+                coverage: Some(asked.coverage),
+                model: model.clone(),
+                ..Default::default()
+            };
+            let answer = self.estimator.estimator().batch_estimate_age(request).await;
+            let answer = answer.map_err(peer_failure)?.into_inner();
+            super::peers::same_throughout(&mut model, &mut calibration, &answer)?;
+            for (result, row) in answer.results.into_iter().zip(rows) {
+                row.second = first_face(result).and_then(|face| second(&face));
+            }
+        }
+        Ok((model, calibration))
     }
 
     /// Gives each row an interval that is weighted for the shift from a data set's calibration split
@@ -139,6 +163,24 @@ impl Peers {
     }
 }
 
+/// The only one: drawn faces are asked about as whole images. None where it was refused.
+fn first_face(result: estimator::ImageResult) -> Option<estimator::FaceEstimate> {
+    match result.outcome {
+        Some(Outcome::Estimates(estimates)) => estimates.faces.into_iter().next(),
+        _ => None,
+    }
+}
+
+fn second(face: &estimator::FaceEstimate) -> Option<SecondAnswer> {
+    let interval = face.interval.as_ref()?;
+    Some(SecondAnswer {
+        estimate: face.age,
+        interval: (interval.lower, interval.upper),
+        probability_female: face.probability_female,
+        answered_female: face.gender() == Gender::Female,
+    })
+}
+
 /// None for an image that was asked for by free text, or without an interval.
 fn row(face: &estimator::FaceEstimate, image: StreamGeneratedFacesResponse) -> Option<Row> {
     let interval = face.interval.as_ref()?;
@@ -152,6 +194,7 @@ fn row(face: &estimator::FaceEstimate, image: StreamGeneratedFacesResponse) -> O
         estimate: face.age,
         interval: (interval.lower, interval.upper),
         shifted: None,
+        second: None,
         group: interval.group.clone(),
         probability_female: face.probability_female,
         answered_female: face.gender() == Gender::Female,

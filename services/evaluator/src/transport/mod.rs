@@ -15,6 +15,9 @@ use agespan_proto::evaluator::v1::evaluator_service_server::{
 };
 use agespan_service::page::{self, PageLimits};
 use agespan_service::{Component, status, transport};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use proto::StreamReportRowsResponse as Rows;
 use tonic::{Request, Response, Status};
 
 pub(crate) use peers::Answers;
@@ -25,7 +28,7 @@ use crate::images as comparison;
 use crate::images_worker;
 use crate::page::page;
 use crate::reports::{AnyReport, Reports};
-use crate::worker::{Evaluation, KIND};
+use crate::worker::{Baseline, Evaluation, KIND};
 
 struct Transport {
     reports: Reports,
@@ -46,7 +49,23 @@ fn evaluation(request: &proto::EvaluateEstimatorRequest) -> Result<Evaluation, S
     }
     let split = asked::split("split", request.split)?;
     let coverage = transport::coverage(request.coverage)?;
+    let ages = asked::ages(&request.ages)?;
+    let false_pass_rate = transport::false_pass_rate(request.false_pass_rate)?.as_f64();
+    for (field, collection, name) in [
+        ("baseline_model", "models", &request.baseline_model),
+        ("baseline_calibration", "calibrations", &request.baseline_calibration),
+    ] {
+        if !name.is_empty() {
+            status::resource_id(field, collection, name)?;
+        }
+    }
     Ok(Evaluation {
+        ages,
+        false_pass_rate,
+        baseline: Baseline {
+            model: request.baseline_model.clone(),
+            calibration: request.baseline_calibration.clone(),
+        },
         dataset: request.dataset.clone(),
         split,
         model: request.model.clone(),
@@ -97,12 +116,32 @@ impl EvaluatorService for Transport {
         let (record, report) = self.reports.get(id).await.map_err(convert::report_error)?;
         let html = match &report {
             _ if !request.include_html => String::new(),
-            AnyReport::Estimator(report) => page(report),
+            AnyReport::Estimator(report) => {
+                page(report, &self.reports.rows(report).await.map_err(convert::report_error)?)
+            }
             AnyReport::Images(report) => comparison::page(report),
             AnyReport::CrossCheck(report) => crate::cross_check::page(report),
         };
         let report = Some(convert::report(&record, report));
         Ok(Response::new(proto::GetReportResponse { report, html }))
+    }
+
+    type StreamReportRowsStream = BoxStream<'static, Result<Rows, Status>>;
+
+    async fn stream_report_rows(
+        &self,
+        request: Request<proto::StreamReportRowsRequest>,
+    ) -> Result<Response<Self::StreamReportRowsStream>, Status> {
+        let name = request.into_inner().name;
+        let id = status::resource_id("name", "reports", &name)?;
+        let (_, report) = self.reports.get(id).await.map_err(convert::report_error)?;
+        let AnyReport::Estimator(report) = report else {
+            let message = "only reports of EvaluateEstimator have rows of faces";
+            return Err(status::precondition("NO_ROWS", &name, message));
+        };
+        let rows = self.reports.rows(&report).await.map_err(convert::report_error)?;
+        let batches = convert::rows(rows).map(Ok);
+        Ok(Response::new(stream::iter(batches).boxed()))
     }
 
     async fn list_reports(

@@ -1,7 +1,7 @@
 //! Calls to the dataset service and the estimator: the faces of a split, and what is said of them.
 
 use agespan_client::{AddressError, Client, SplitEstimates};
-use agespan_conformal::{Calibration, Document};
+use agespan_conformal::{Coverage, Document, Prediction};
 use agespan_jobs::JobFailure;
 use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1::GetCalibrationRequest;
@@ -14,12 +14,14 @@ use crate::metrics::Row;
 use crate::worker::{Evaluation, Split};
 
 /// What the estimator said of a split.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Answers {
     pub(crate) split_hash: String,
     pub(crate) model: String,
     pub(crate) calibration: String,
     pub(crate) rows: Vec<Row>,
+    /// What the interval of each row was made from.
+    pub(crate) predictions: Vec<Prediction>,
     pub(crate) refused: u64,
     /// Faces that are in no figure, since their age label is a range.
     pub(crate) range_labelled: u64,
@@ -48,22 +50,23 @@ impl Peers {
         })
     }
 
-    /// Asks the estimator about every face of a split. `progress` is told faces done and in all.
+    /// Asks a model about every face of a split; the active one when it is empty. `progress` is told faces done and in all.
     pub(crate) async fn ask(
         &self,
         job: &Evaluation,
+        model: &str,
         progress: impl Fn(u64, u64),
     ) -> Result<Answers, JobFailure> {
         let split = split_to_proto(job.split);
         let summary = self.summary(&job.dataset, split).await?;
         let mut answers = Answers {
             split_hash: summary.content_hash,
-            model: job.model.clone(),
+            model: model.to_owned(),
             ..Answers::default()
         };
         let asked = estimator::BatchEstimateAgeRequest {
             coverage: Some(job.coverage),
-            model: job.model.clone(),
+            model: model.to_owned(),
             include_distribution: true,
             ..Default::default()
         };
@@ -77,14 +80,12 @@ impl Peers {
         Ok(answers)
     }
 
-    /// A calibration with all its scores.
-    pub(crate) async fn calibration(&self, name: &str) -> Result<Calibration, JobFailure> {
+    /// A calibration with all its scores and people.
+    pub(crate) async fn document(&self, name: &str) -> Result<Document, JobFailure> {
         let request = GetCalibrationRequest { name: name.to_owned(), include_document: true };
         let answer = self.calibrator.calibrator().get_calibration(request).await;
         let document = answer.map_err(peer_failure)?.into_inner().document;
-        let document = Document::from_json(&document)
-            .map_err(|error| JobFailure::permanent("CALIBRATION", error))?;
-        Ok(document.calibration)
+        Document::from_json(&document).map_err(|error| JobFailure::permanent("CALIBRATION", error))
     }
 
     pub(super) async fn summary(
@@ -104,6 +105,27 @@ impl Answers {
         self.rows.len() as u64 + self.refused + self.range_labelled
     }
 
+    /// Gives each row the interval that another calibration of the model makes.
+    pub(crate) fn calibrate(
+        &mut self,
+        name: &str,
+        document: &Document,
+        coverage: Coverage,
+    ) -> Result<(), JobFailure> {
+        if document.model != self.model {
+            let message = format!("{name} is of {} and not of {}", document.model, self.model);
+            return Err(JobFailure::permanent("BASELINE", message));
+        }
+        name.clone_into(&mut self.calibration);
+        let at = document.calibration.at(coverage);
+        for (row, prediction) in self.rows.iter_mut().zip(&self.predictions) {
+            let interval = at.interval(prediction);
+            row.interval = (interval.lower, interval.upper);
+            row.group = interval.group;
+        }
+        Ok(())
+    }
+
     fn take(
         &mut self,
         labels: Vec<dataset::Sample>,
@@ -118,7 +140,10 @@ impl Answers {
                 Some(Outcome::Estimates(estimates)) => {
                     for face in &estimates.faces {
                         match row(face, &label) {
-                            Some(row) => self.rows.push(row),
+                            Some((row, prediction)) => {
+                                self.rows.push(row);
+                                self.predictions.push(prediction);
+                            }
                             None => self.refused += 1,
                         }
                     }
@@ -151,10 +176,11 @@ pub(super) fn same_throughout(
 }
 
 /// A face with both labels and an interval; none counts as refused, so that no face is lost.
-fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
+fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<(Row, Prediction)> {
     let interval = face.interval.as_ref()?;
     let prediction = prediction_from_proto(face).ok()?;
-    Some(Row {
+    let row = Row {
+        path: label.path.clone(),
         age: f64::from(label.age?),
         female: match label.gender() {
             Gender::Unspecified => None,
@@ -166,8 +192,8 @@ fn row(face: &estimator::FaceEstimate, label: &dataset::Sample) -> Option<Row> {
         answered_female: face.gender() == Gender::Female,
         probability_female: face.probability_female,
         race: label.race.clone(),
-        prediction,
-    })
+    };
+    Some((row, prediction))
 }
 
 pub(super) fn split_to_proto(split: Split) -> dataset::Split {

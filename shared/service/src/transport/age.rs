@@ -15,6 +15,13 @@ pub fn coverage(asked: Option<f64>) -> Result<Coverage, Status> {
     }
 }
 
+/// The rate of wrong passes that a request asks for, one in a hundred when it says nothing.
+pub fn false_pass_rate(asked: Option<f64>) -> Result<Coverage, Status> {
+    Coverage::new(asked.unwrap_or(0.01)).map_err(|_| {
+        status::invalid("false_pass_rate", "RATE", "must lie strictly between 0 and 1")
+    })
+}
+
 /// An interval as the protocol has it.
 pub fn interval_to_proto(interval: Interval) -> AgeInterval {
     let status = if interval.sufficient {

@@ -15,7 +15,7 @@ use super::{stats, word};
 const STYLE: &str = "
 figcaption i { display: inline-block; width: .8em; height: .8em; margin: 0 .3em 0 1em }
 .sheet { display: flex; flex-wrap: wrap; gap: 4px; margin-bottom: 1rem }
-.sheet span { font-size: 11px; text-align: center; color: #555 } .sheet img { display: block }
+.sheet span { font-size: 11px; text-align: center; color: var(--soft) } .sheet img { display: block }
 code { overflow-wrap: anywhere }
 ";
 
