@@ -225,7 +225,7 @@ fn in_sixteen_bits_the_weights_stay_in_thirty_two_and_a_run_resumes_to_the_same(
     });
     assert!(matches!(stopped, Err(TrainError::Stopped)));
     let difference = (losses[0] - first).abs();
-    assert!(difference > 0.0 && difference < 0.02 * first, "{} and {first}", losses[0]);
+    assert!(difference > 0.0 && difference < 0.1 * first, "{} and {first}", losses[0]);
     let header = String::from_utf8_lossy(&whole.weights[..2000]).into_owned();
     assert!(header.contains("F32") && !header.contains("BF16"), "{header}");
 }
