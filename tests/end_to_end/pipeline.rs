@@ -75,7 +75,7 @@ async fn from_a_folder_of_pictures_to_intervals_of_ones_own() {
     look(&sandbox.path("evaluated/report.html")).await;
     look(&sandbox.path("trained/training.html")).await;
     let page = fs::read_to_string(sandbox.path("evaluated/report.html")).unwrap();
-    assert_eq!(page.matches("<svg").count(), 7);
+    assert_eq!(page.matches("<svg").count(), 6);
     assert!(page.contains(name) && !page.contains("http-equiv") && !page.contains("src="));
 
     let photo = faces::portrait();

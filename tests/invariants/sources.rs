@@ -53,6 +53,8 @@ fn only_one_thread_holds_a_network() {
     // Tensors are made where a network is owned: its engine, its training, its crate.
     let owners = [
         "shared/models/",
+        "shared/fused/",
+        "services/age-estimator/src/precision.rs",
         "services/age-estimator/src/engine",
         "services/age-estimator/src/training",
         "services/age-estimator/examples/",
@@ -74,6 +76,23 @@ fn only_one_thread_holds_a_network() {
         let is_owner = owners.iter().any(|owner| path.starts_with(owner));
         assert!(!has_tensors || is_owner || path.contains("tests/invariants"), "{path}");
     }
+}
+
+#[test]
+fn unsafe_code_stands_in_one_crate() {
+    // A test asks a library to do without the extensions of the processor.
+    let allowed = ["shared/fused/src/lib.rs", "shared/imaging/tests/pixels.rs"];
+    let word = concat!("uns", "afe ");
+    let is_code = |line: &str| {
+        [format!("{word}{{"), format!("{word}fn"), format!("{word}impl"), format!("{word}extern")]
+            .iter()
+            .any(|code| line.contains(code.as_str()))
+    };
+    let with = files().into_iter().filter(|file| is_rust(file));
+    let with = with.filter(|file| text(file).unwrap().lines().any(is_code));
+    let mut with: Vec<_> = with.map(|file| file.to_str().unwrap().to_owned()).collect();
+    with.sort();
+    assert_eq!(with, allowed);
 }
 
 #[test]

@@ -86,8 +86,8 @@ fn by_second(found: &CrossCheck, second: &Second) -> String {
     let said = format!(
         "A second predictor, {}, differs from the prompts by {} years in the mean, and from the first by {}",
         second.model,
-        second.overall.mae.years(1),
-        apart.years(1)
+        second.overall.mae.words(1),
+        apart.words(1)
     );
     let (first, second) = (&found.agreement.overall.mae, &second.overall.mae);
     if apart.upper < first.lower.min(second.lower) {

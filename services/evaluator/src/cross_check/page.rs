@@ -96,7 +96,7 @@ fn groups(groups: &[Group]) -> Markup {
             @for group in groups {
                 tr {
                     td { (group.name) } td { (group.count) }
-                    td { (group.mae.years(1)) }
+                    td { (group.mae.words(1)) }
                     td { (format!("{:+.1}", group.bias)) } td { (group.coverage.percent(0)) }
                     td { (format!("{:.1}", group.mean_width)) }
                 }
@@ -119,8 +119,8 @@ fn both(found: &CrossCheck, second: &Second) -> Markup {
             }
             @for (model, line, overall, gender) in rows {
                 tr {
-                    td { code { (model) } } td { (overall.count) } td { (line.slope.years(2)) }
-                    td { (line.correlation.years(2)) } td { (overall.mae.years(1)) }
+                    td { code { (model) } } td { (overall.count) } td { (line.slope.words(2)) }
+                    td { (line.correlation.words(2)) } td { (overall.mae.words(1)) }
                     td { (overall.coverage.percent(0)) } td { (format!("{:.1}", overall.mean_width)) }
                     td { (gender.accuracy.percent(0)) }
                 }

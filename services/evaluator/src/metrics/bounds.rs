@@ -64,10 +64,11 @@ impl Bounded {
         format!("{value:.digits$} % ({lower:.digits$}–{upper:.digits$})")
     }
 
-    /// Years in words, with their bounds.
-    pub(crate) fn years(&self, digits: usize) -> String {
+    /// A figure in words, with its bounds.
+    pub(crate) fn words(&self, digits: usize) -> String {
         let Self { value, lower, upper } = self;
-        format!("{value:.digits$} ({lower:.digits$}–{upper:.digits$})")
+        let to = if *lower < 0.0 { " to " } else { "–" };
+        format!("{value:.digits$} ({lower:.digits$}{to}{upper:.digits$})")
     }
 }
 

@@ -33,13 +33,13 @@ pub fn page(report: &Report, rows: &[Row]) -> String {
             "All bounds are 95 %."
         }
         p {
-            "Mean absolute error " b { (overall.mae.years(2)) } ", median "
+            "Mean absolute error " b { (overall.mae.words(2)) } ", median "
             (format!("{:.2}", overall.median_error)) "; within three years "
             (overall.within_three.percent(1)) ", five " (overall.within_five.percent(1)) ", ten "
             (overall.within_ten.percent(1)) ". "
             @if let Some(line) = &metrics.line {
-                "Estimates grow by " (line.slope.years(3)) " for each year of age, with a correlation of "
-                (line.correlation.years(3)) ". "
+                "Estimates grow by " (line.slope.words(3)) " for each year of age, with a correlation of "
+                (line.correlation.words(3)) ". "
             }
             "Intervals that promise "
             (format!("{:.1} %", report.coverage * 100.0)) " hold " b { (overall.coverage.percent(1)) }
@@ -58,12 +58,16 @@ pub fn page(report: &Report, rows: &[Row]) -> String {
                 "Mean width of the intervals by estimated age, with the middle eighty percent.",
             ))
         }
-        h2 { "By predicted group: what is promised" }
-        (figure(
-            plots::coverage(&metrics.by_predicted_group, report.coverage),
-            "Coverage with exact bounds; the line is the promise.",
-        ))
-        (groups(&metrics.by_predicted_group, report.coverage))
+        @if metrics.by_predicted_group.is_empty() {
+            p { "The calibration is too small to be divided: all faces share one threshold." }
+        } @else {
+            h2 { "By predicted group: what is promised" }
+            (figure(
+                plots::coverage(&metrics.by_predicted_group, report.coverage),
+                "Coverage with exact bounds; the line is the promise.",
+            ))
+            (groups(&metrics.by_predicted_group, report.coverage))
+        }
         h2 { "By true decade: worth knowing" }
         (figure(
             plots::coverage(&metrics.by_true_decade, report.coverage),
@@ -114,7 +118,7 @@ fn groups(groups: &[Group], nominal: f64) -> Markup {
             }
             @for group in groups {
                 tr.below[group.coverage.upper < nominal] {
-                    td { (group.name) } td { (group.count) } td { (group.mae.years(2)) }
+                    td { (group.name) } td { (group.count) } td { (group.mae.words(2)) }
                     td { (format!("{:+.1}", group.bias)) } td { (group.within_five.percent(1)) }
                     td { (group.coverage.percent(1)) } td { (format!("{:.1}", group.mean_width)) }
                     td { (format!("{:.1}", group.median_width)) }
@@ -175,7 +179,7 @@ fn gaps(gaps: &[Gap]) -> Markup {
                     td { (gap.by) } td { (gap.figure) }
                     td { (gap.worst) } td { (format!("{:.2}", gap.worst_value)) }
                     td { (gap.best) } td { (format!("{:.2}", gap.best_value)) }
-                    td { (gap.gap.years(2)) }
+                    td { (gap.gap.words(2)) }
                 }
             }
         }
