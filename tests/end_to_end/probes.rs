@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Stdio;
 
+use agespan_client::proto::estimator::v1::EstimateAgeRequest;
 use agespan_tests::{Process, Sandbox, faces, repository, setting};
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -120,4 +121,35 @@ async fn a_python_client_made_from_the_protos_gets_an_interval() {
     let arguments = [&client, &generated, &PathBuf::from(host(&server)), &photo];
     let arguments = arguments.map(|argument| argument.to_str().unwrap());
     check(&serde_json::from_str(&run(tool("python"), &arguments, "").await).unwrap());
+}
+
+#[tokio::test]
+async fn a_client_of_triton_gets_the_same_ages() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.up().await;
+    let photo = faces::portrait();
+    let client = repository().join("tests/end_to_end/triton.py");
+    let arguments = [&client, &PathBuf::from(host(&server)), &photo];
+    let arguments = arguments.map(|argument| argument.to_str().unwrap());
+    let found = run(tool("python"), &arguments, "").await;
+    let found: Value = serde_json::from_str(&found).unwrap();
+
+    let image = fs::read(&photo).unwrap().into();
+    let request = EstimateAgeRequest { image, coverage: Some(0.8), ..Default::default() };
+    let answer = server.client.estimator().estimate_age(request).await.unwrap().into_inner();
+    let (face, interval) = (&answer.faces[0], answer.faces[0].interval.as_ref().unwrap());
+    for (name, expected, off) in [
+        // Three at once are summed in another order than one.
+        ("age", face.age, 0.3),
+        ("lower", interval.lower, 1.0),
+        ("upper", interval.upper, 1.0),
+        ("probability_female", face.probability_female, 0.02),
+    ] {
+        let numbers: Vec<f64> = serde_json::from_value(found[name].clone()).unwrap();
+        assert_eq!(numbers.len(), 3, "{found}");
+        assert!(numbers.iter().all(|number| (number - expected).abs() <= off), "{name} in {found}");
+    }
+    assert_eq!(format!("models/{}", found["model"].as_str().unwrap()), answer.model);
+    assert_eq!(found["photo"], "StatusCode.INVALID_ARGUMENT");
+    assert_eq!(found["image"], "StatusCode.NOT_FOUND");
 }

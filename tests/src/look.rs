@@ -26,6 +26,11 @@ root.innerHTML = "FOUND" + JSON.stringify(found) + "DNUOF";
 });
 </script>"#;
 
+#[expect(clippy::print_stdout, reason = "a test says what it leaves out")]
+fn skip(page: &Path) {
+    println!("skipped: {} was not looked at; install chromium for that", page.display());
+}
+
 /// Opens a page in a headless browser, narrow and wide: nothing is wider than the window, no plot is empty
 /// or without labels, every picture is there, and nothing is fetched or run.
 ///
@@ -36,8 +41,7 @@ pub async fn look(page: &Path) {
         .into_iter()
         .find(|name| Path::new("/usr/bin").join(name).exists())
     else {
-        println!("skipped: {} was not looked at; install chromium for that", page.display());
-        return;
+        return skip(page);
     };
     let probed = page.with_extension("probed.html");
     let text = fs::read_to_string(page).unwrap().replace("</body>", &format!("{PROBE}</body>"));

@@ -6,6 +6,7 @@ mod generated {
 }
 
 pub use generated::agespan::*;
+pub use generated::inference;
 
 /// The descriptor set of all packages, for reflection.
 pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

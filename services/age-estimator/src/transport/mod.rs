@@ -2,6 +2,7 @@
 
 mod convert;
 mod faces;
+mod kserve;
 mod peers;
 mod verify;
 
@@ -14,6 +15,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
     EstimatorService, EstimatorServiceServer, SERVICE_NAME,
 };
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
+use agespan_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use agespan_service::page::{self, PageLimits};
 use agespan_service::{Component, status, transport};
 use bytes::Bytes;
@@ -43,11 +45,12 @@ struct Transport {
 
 /// The service as a component.
 pub(crate) fn component(estimator: Arc<Estimator>, registry: Registry, jobs: Jobs) -> Component {
-    let transport = Transport { estimator, registry, jobs };
+    let transport = Arc::new(Transport { estimator, registry, jobs });
     Component::new(SERVICE_NAME, |routes| {
-        routes.add_service(
-            EstimatorServiceServer::new(transport).max_decoding_message_size(MAX_REQUEST_BYTES),
-        );
+        let own = EstimatorServiceServer::from_arc(transport.clone());
+        routes.add_service(own.max_decoding_message_size(MAX_REQUEST_BYTES));
+        let of_kserve = GrpcInferenceServiceServer::from_arc(transport);
+        routes.add_service(of_kserve.max_decoding_message_size(MAX_REQUEST_BYTES));
     })
 }
 

@@ -4,10 +4,10 @@ use agespan_page::{ACCENT, Drawn, INK, figure, plot};
 use maud::{Markup, html};
 use plotters::prelude::*;
 
-use crate::metrics::{AgeCheck, Bounded, Decided, Gender, Roc, Year};
+use super::plots::{self, percent};
+use crate::metrics::{AgeCheck, Bounded, Decided, Gender, Year};
 
 const LOW: (u32, u32) = (760, 280);
-const SQUARE: (u32, u32) = (420, 380);
 
 pub(super) fn gender(gender: &Gender) -> Markup {
     html! {
@@ -25,7 +25,7 @@ pub(super) fn gender(gender: &Gender) -> Markup {
         }
         @if let Some(roc) = &gender.roc {
             (figure(
-                plot(SQUARE, |svg| draw_roc(svg, roc)),
+                plots::roc(roc),
                 format!(
                     "What other thresholds would give. The area below is {:.3} ({:.3}–{:.3}).",
                     roc.area.value, roc.area.lower, roc.area.upper
@@ -64,28 +64,6 @@ fn decided(age: u32, rate: f64, found: &Decided) -> Markup {
     }
 }
 
-fn draw_roc<'a>(svg: SVGBackend<'a>, roc: &Roc) -> Drawn<'a> {
-    let area = svg.into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
-        .margin(8)
-        .margin_right(24)
-        .x_label_area_size(40)
-        .y_label_area_size(56)
-        .build_cartesian_2d(0.0..1.0, 0.0..1.0)?;
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .x_desc("males answered female")
-        .y_desc("females answered female")
-        .x_label_formatter(&percent)
-        .y_label_formatter(&percent)
-        .draw()?;
-    chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], ACCENT.stroke_width(1)))?;
-    let points = roc.points.iter().map(|point| (point.false_rate, point.true_rate));
-    chart.draw_series(LineSeries::new(points, INK.stroke_width(2)))?;
-    area.present()
-}
-
 fn draw_years<'a>(svg: SVGBackend<'a>, age: u32, years: &[Year]) -> Drawn<'a> {
     let (Some(first), Some(last)) = (years.first(), years.last()) else { return Ok(()) };
     let area = svg.into_drawing_area();
@@ -112,8 +90,4 @@ fn draw_years<'a>(svg: SVGBackend<'a>, age: u32, years: &[Year]) -> Drawn<'a> {
         ErrorBar::new_vertical(f64::from(year.year), lower, value, upper, INK.filled(), 8)
     }))?;
     area.present()
-}
-
-fn percent(share: &f64) -> String {
-    format!("{:.0} %", share * 100.0)
 }

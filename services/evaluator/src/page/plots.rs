@@ -1,11 +1,13 @@
 //! Plots as SVG text.
 
 use agespan_page::{ACCENT, Drawn, INK, plot};
+use plotters::coord::Shift;
 use plotters::coord::ranged1d::SegmentValue;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 
 use crate::diagnostics::LevelCoverage;
-use crate::metrics::{Bounded, Group};
+use crate::metrics::{Bounded, Group, Roc};
 
 const SIZE: (u32, u32) = (760, 320);
 const SQUARE: (u32, u32) = (460, 420);
@@ -18,6 +20,11 @@ pub(super) fn coverage(groups: &[Group], nominal: f64) -> String {
 /// Observed over promised coverage.
 pub(super) fn curve(points: &[LevelCoverage]) -> String {
     plot(SQUARE, |svg| draw_curve(svg, points))
+}
+
+/// What other thresholds of a gender would give.
+pub(super) fn roc(roc: &Roc) -> String {
+    plot(SQUARE, |svg| draw_roc(svg, roc))
 }
 
 fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Drawn<'a> {
@@ -58,7 +65,33 @@ fn draw_coverage<'a>(svg: SVGBackend<'a>, groups: &[Group], nominal: f64) -> Dra
 
 fn draw_curve<'a>(svg: SVGBackend<'a>, points: &[LevelCoverage]) -> Drawn<'a> {
     let area = svg.into_drawing_area();
-    let mut chart = ChartBuilder::on(&area)
+    let mut chart = shares(&area, "promised", "observed")?;
+    chart.draw_series(points.iter().map(|point| {
+        let Bounded { value, lower, upper } = point.coverage;
+        ErrorBar::new_vertical(point.level, lower, value, upper, INK.filled(), 6)
+    }))?;
+    area.present()
+}
+
+fn draw_roc<'a>(svg: SVGBackend<'a>, roc: &Roc) -> Drawn<'a> {
+    let area = svg.into_drawing_area();
+    let mut chart = shares(&area, "males answered female", "females answered female")?;
+    let points = roc.points.iter().map(|point| (point.false_rate, point.true_rate));
+    chart.draw_series(LineSeries::new(points, INK.stroke_width(2)))?;
+    area.present()
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+type Plane = Cartesian2d<RangedCoordf64, RangedCoordf64>;
+type Failed<'a> = DrawingAreaErrorKind<<SVGBackend<'a> as DrawingBackend>::ErrorType>;
+
+/// An empty plot of one share over another, with the line where both are equal.
+fn shares<'b, 'a>(
+    area: &'b Area<'a>,
+    across: &str,
+    up: &str,
+) -> Result<ChartContext<'b, SVGBackend<'a>, Plane>, Failed<'a>> {
+    let mut chart = ChartBuilder::on(area)
         .margin(8)
         .margin_right(24)
         .x_label_area_size(40)
@@ -67,19 +100,15 @@ fn draw_curve<'a>(svg: SVGBackend<'a>, points: &[LevelCoverage]) -> Drawn<'a> {
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
-        .x_desc("promised")
-        .y_desc("observed")
+        .x_desc(across)
+        .y_desc(up)
         .x_label_formatter(&percent)
         .y_label_formatter(&percent)
         .draw()?;
     chart.draw_series(LineSeries::new([(0.0, 0.0), (1.0, 1.0)], ACCENT.stroke_width(1)))?;
-    chart.draw_series(points.iter().map(|point| {
-        let Bounded { value, lower, upper } = point.coverage;
-        ErrorBar::new_vertical(point.level, lower, value, upper, INK.filled(), 6)
-    }))?;
-    area.present()
+    Ok(chart)
 }
 
-fn percent(share: &f64) -> String {
+pub(super) fn percent(share: &f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
