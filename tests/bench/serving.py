@@ -109,7 +109,7 @@ def ours(agespan, bench, photo, precision, threads):
                 if server.poll() is not None or time.perf_counter() - started > 120:
                     sys.exit(f"the server does not answer: {pathlib.Path(folder, 'log').read_text()}")
             found["start"] = time.perf_counter() - started
-            for way, callers in [("single", 1), ("single", CALLERS), ("batch", 4), ("stream", 2), ("nothing", CALLERS)]:
+            for way, callers in [("single", 1), ("single", CALLERS), ("batch", 4), ("stream", 2), ("single", 1500), ("nothing", CALLERS)]:
                 found[way, callers] = loaded(bench, url, photo, way, callers)
             status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
             found["memory"] = int(status.split("VmRSS:")[1].split()[0]) / 1024
@@ -148,6 +148,11 @@ def main(agespan, bench, card, photo):
                 f"{precision + ', ' + way + f', {callers} callers':34} {speed:8.1f} photos/s  "
                 f" {speed / bare:.2f}x ONNX Runtime, {speed / python:.1f}x Python"
             )
+        pushed = found["single", 1500]
+        print(
+            f"{'':4}1500 callers: {pushed['photos']:.0f} photos/s, {pushed['refused'] / SECONDS:.0f} refused a second"
+            f" within {pushed['refusal_p99']:.1f} ms (p99)"
+        )
         alone, nothing = found["single", 1], found["nothing", CALLERS]
         print(f"{'':4}one caller: p50 {alone['p50']:.2f} ms, p99 {alone['p99']:.2f} ms")
         print(f"{'':4}nothing to do: {nothing['photos']:.0f} requests/s")

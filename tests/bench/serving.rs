@@ -20,13 +20,15 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 const BATCH: usize = 32;
+/// What RetryInfo asks a refused caller to wait.
+const RETRY: Duration = Duration::from_secs(1);
 
 /// What callers have seen; none of it before everybody has warmed up.
 #[derive(Default)]
 struct Seen {
     photos: usize,
-    refused: usize,
     times: Vec<Duration>,
+    refusals: Vec<Duration>,
 }
 
 struct Load {
@@ -67,19 +69,23 @@ async fn main() {
     for caller in callers.collect::<Vec<_>>() {
         caller.await.unwrap();
     }
-    let mut seen = load.seen.lock().await;
-    seen.times.sort();
-    let at = |share: f64| {
-        let place = (seen.times.len() as f64 * share) as usize;
-        seen.times.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
-    };
+    let seen = load.seen.lock().await;
     println!(
-        "{{\"photos\": {:.1}, \"refused\": {}, \"p50\": {:.3}, \"p99\": {:.3}}}",
+        "{{\"photos\": {:.1}, \"p50\": {:.3}, \"p99\": {:.3}, \"refused\": {}, \"refusal_p99\": {:.3}}}",
         seen.photos as f64 / (load.end - load.begin).as_secs_f64(),
-        seen.refused,
-        at(0.5),
-        at(0.99)
+        milliseconds(&seen.times, 0.5),
+        milliseconds(&seen.times, 0.99),
+        seen.refusals.len(),
+        milliseconds(&seen.refusals, 0.99)
     );
+}
+
+/// The time that a share of the calls took no longer than.
+fn milliseconds(times: &[Duration], share: f64) -> f64 {
+    let mut times = times.to_vec();
+    times.sort();
+    let time = times.get((times.len() as f64 * share) as usize);
+    time.map_or(0.0, |time| time.as_secs_f64() * 1e3)
 }
 
 impl Load {
@@ -87,7 +93,11 @@ impl Load {
         while Instant::now() < self.end {
             let started = Instant::now();
             let answered = self.call().await;
+            let refused = answered.is_err();
             self.note(answered, started).await;
+            if refused {
+                tokio::time::sleep(RETRY).await;
+            }
         }
     }
 
@@ -120,10 +130,12 @@ impl Load {
         }
         let mut seen = self.seen.lock().await;
         match answered {
-            Ok(photos) => seen.photos += photos,
-            Err(_) => seen.refused += 1,
+            Ok(photos) => {
+                seen.photos += photos;
+                seen.times.push(now - started);
+            }
+            Err(_) => seen.refusals.push(now - started),
         }
-        seen.times.push(now - started);
     }
 
     /// A stream that sends the next photo for each answer.

@@ -14,7 +14,8 @@ pub struct Config {
     /// What the model computes in [default: bfloat16 where the processor multiplies it, else float32].
     #[arg(long, env = "AGESPAN_PRECISION", value_enum)]
     pub precision: Option<Precision>,
-    /// Photos that may wait for the model; more are refused with RESOURCE_EXHAUSTED.
+    /// Photos of single requests that may be under way; more are refused with RESOURCE_EXHAUSTED before
+    /// they are decoded.
     #[arg(long, env = "AGESPAN_QUEUE", default_value_t = 256)]
     pub queue: usize,
     /// Photos that are decoded at the same time.

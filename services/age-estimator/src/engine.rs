@@ -16,7 +16,7 @@ use agespan_models::{
     AgeAnswer, AgeNet, FusedError, InputSpec, NetSpec, ReadyNet, WeightsError, label_distribution,
     weights,
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::Precision;
 
@@ -80,6 +80,7 @@ struct Work {
 #[derive(Debug)]
 pub struct Engine {
     queue: mpsc::Sender<Work>,
+    places: Semaphore,
     input: InputSpec,
 }
 
@@ -101,7 +102,17 @@ impl Engine {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let model = Model { net: Network::new(net, shape, precision), shape: *shape };
         thread::spawn(move || model.run(receiver));
-        Ok(Self { queue: sender, input: shape.input })
+        let places = Semaphore::new(queue.max(1));
+        Ok(Self { queue: sender, places, input: shape.input })
+    }
+
+    /// A place among as many as the queue holds, for a single request, until it is answered. It is
+    /// taken before the photo is decoded, so that whoever is refused costs next to nothing.
+    ///
+    /// # Errors
+    /// When all places are taken.
+    pub fn enter(&self) -> Result<SemaphorePermit<'_>, EngineError> {
+        self.places.try_acquire().map_err(|_| EngineError::Full)
     }
 
     /// How images have to come.
@@ -301,6 +312,15 @@ mod tests {
         for (left, right) in single.distribution.iter().zip(&alone[7].distribution) {
             assert!((left - right).abs() < 1e-5);
         }
+    }
+
+    #[test]
+    fn as_many_enter_as_the_queue_holds() {
+        let engine = engine(2);
+        let places = [engine.enter().unwrap(), engine.enter().unwrap()];
+        assert!(matches!(engine.enter(), Err(EngineError::Full)));
+        drop(places);
+        assert!(engine.enter().is_ok());
     }
 
     #[tokio::test(flavor = "current_thread")]

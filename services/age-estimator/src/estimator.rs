@@ -138,6 +138,10 @@ impl Estimator {
         options: &Options,
     ) -> Result<PhotoEstimate, EstimateError> {
         let engine = &session.model.engine;
+        let _place = match options.admission {
+            Admission::Refuse => Some(engine.enter()?),
+            Admission::Wait => None,
+        };
         let mut seen = self.faces.look(image, engine.input(), &options.wanted).await?;
         let mut pixels = pixels(&mut seen);
         let outputs = match (pixels.pop(), pixels.is_empty()) {
