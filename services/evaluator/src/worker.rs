@@ -1,14 +1,15 @@
 //! The evaluation of the estimator as a job.
 
-use agespan_conformal::Coverage;
+use agespan_conformal::{Coverage, Document};
 use agespan_jobs::{Handler, JobContext, JobFailure};
+use agespan_storage::Artifact;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::metrics::{Comparison, check_age};
+use crate::diagnostics::diagnose;
+use crate::metrics::{Comparison, check_age, measure};
 use crate::reports::{AnyReport, Report, Reports};
 use crate::transport::{Answers, Peers};
-use crate::{diagnostics, metrics};
 
 /// Kind of the job.
 pub const KIND: &str = "evaluate-estimator";
@@ -87,37 +88,59 @@ impl Handler for Evaluator {
         let coverage = Coverage::new(job.coverage)
             .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
         let answers = self.ask(&job, &job.model, context).await?;
-        let Some(metrics) = metrics::measure(&answers.rows, coverage) else {
-            let message = format!(
-                "the split has no faces whose age is known to the year; {} have a range",
-                answers.range_labelled
-            );
-            return Err(JobFailure::permanent("NO_FACES", message));
-        };
+        if answers.rows.is_empty() {
+            return Err(no_faces(&answers));
+        }
         let document = self.peers.document(&answers.calibration).await?;
-        let rate = Coverage::new(job.false_pass_rate).ok();
-        let check = |&age: &u32| Some(check_age(&answers.rows, &document.people, age, rate?));
-        let report = Report {
-            age_checks: job.ages.iter().filter_map(check).collect(),
-            comparison: self.compare(&job, &answers, coverage, context).await?,
-            rows: Some(self.reports.insert_rows(&answers.rows).await?),
-            diagnostics: Some(diagnostics::diagnose(
-                &answers.rows,
-                &answers.predictions,
-                &document.calibration,
-                coverage,
-            )),
-            dataset: job.dataset,
-            split_hash: answers.split_hash,
-            model: answers.model,
-            calibration: answers.calibration,
-            coverage: job.coverage,
-            refused: answers.refused,
-            range_labelled: answers.range_labelled,
-            metrics,
-        };
+        let baseline = self.baseline(&job, &answers, coverage, context).await?;
+        let rows = self.reports.insert_rows(&answers.rows).await?;
+        // Thousands of resamples of each group: nothing for a thread that serves requests.
+        let judge = move || judge(job, answers, &document, baseline, rows, coverage);
+        let judged = tokio::task::spawn_blocking(judge).await;
+        let report = judged.map_err(|error| JobFailure::retryable("JUDGE", error))??;
         self.reports.publish(AnyReport::Estimator(Box::new(report))).await
     }
+}
+
+fn no_faces(answers: &Answers) -> JobFailure {
+    let message = format!(
+        "the split has no faces whose age is known to the year; {} have a range",
+        answers.range_labelled
+    );
+    JobFailure::permanent("NO_FACES", message)
+}
+
+/// The report of these answers, whose intervals this calibration made.
+fn judge(
+    job: Evaluation,
+    answers: Answers,
+    document: &Document,
+    baseline: Option<Answers>,
+    rows: Artifact,
+    coverage: Coverage,
+) -> Result<Report, JobFailure> {
+    let metrics = measure(&answers.rows, coverage).ok_or_else(|| no_faces(&answers))?;
+    let rate = Coverage::new(job.false_pass_rate).ok();
+    let check = |&age: &u32| Some(check_age(&answers.rows, &document.people, age, rate?));
+    let compare = |baseline: Answers| {
+        let name = (baseline.model, baseline.calibration);
+        Comparison::of(&answers.rows, name, &baseline.rows, coverage)
+    };
+    let (predictions, calibration) = (&answers.predictions, &document.calibration);
+    Ok(Report {
+        age_checks: job.ages.iter().filter_map(check).collect(),
+        comparison: baseline.and_then(compare),
+        rows: Some(rows),
+        diagnostics: Some(diagnose(&answers.rows, predictions, calibration, coverage)),
+        dataset: job.dataset,
+        split_hash: answers.split_hash,
+        model: answers.model,
+        calibration: answers.calibration,
+        coverage: job.coverage,
+        refused: answers.refused,
+        range_labelled: answers.range_labelled,
+        metrics,
+    })
 }
 
 impl Evaluator {
@@ -138,14 +161,14 @@ impl Evaluator {
         }
     }
 
-    /// Compares with the baseline, where one is named.
-    async fn compare(
+    /// What the baseline says of the same faces, where one is named.
+    async fn baseline(
         &self,
         job: &Evaluation,
         answers: &Answers,
         coverage: Coverage,
         context: &JobContext,
-    ) -> Result<Option<Comparison>, JobFailure> {
+    ) -> Result<Option<Answers>, JobFailure> {
         let Baseline { model, calibration } = &job.baseline;
         let mut baseline = match (model.is_empty(), calibration.is_empty()) {
             (true, true) => return Ok(None),
@@ -155,7 +178,6 @@ impl Evaluator {
         if !calibration.is_empty() {
             baseline.calibrate(calibration, &self.peers.document(calibration).await?, coverage)?;
         }
-        let name = (baseline.model, baseline.calibration);
-        Ok(Comparison::of(&answers.rows, name, &baseline.rows, coverage))
+        Ok(Some(baseline))
     }
 }

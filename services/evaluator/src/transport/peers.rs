@@ -50,7 +50,8 @@ impl Peers {
         })
     }
 
-    /// Asks a model about every face of a split; the active one when it is empty. `progress` is told faces done and in all.
+    /// Asks a model about every face of a split; the active one when it is empty. `progress` is told
+    /// faces done and in all.
     pub(crate) async fn ask(
         &self,
         job: &Evaluation,
