@@ -16,6 +16,7 @@
 mod checkpoints;
 mod component;
 mod config;
+mod deadline;
 pub mod environment;
 pub mod page;
 mod platform;

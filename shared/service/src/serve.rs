@@ -16,6 +16,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::Component;
+use crate::deadline::DeadlineLayer;
 use crate::transport::JobTransport;
 
 /// Why serving ended early.
@@ -63,6 +64,7 @@ pub async fn serve(
     let server = Server::builder()
         .trace_fn(|request| tracing::info_span!("rpc", path = request.uri().path()))
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .layer(DeadlineLayer)
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(
             TcpIncoming::from(listener).with_nodelay(Some(true)),
