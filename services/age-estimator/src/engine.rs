@@ -229,18 +229,15 @@ impl Model {
         let faces = batch.iter().flat_map(|work| &work.faces);
         let pixels: Vec<u8> = faces.flatten().copied().collect();
         // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
-        let outputs = match catch_unwind(AssertUnwindSafe(|| self.forward(&pixels))) {
-            Ok(Ok(outputs)) => outputs,
-            Ok(Err(error)) => {
-                tracing::error!(%error, size = batch.len(), "a forward pass failed");
-                Vec::new()
-            }
-            Err(_) => {
-                tracing::error!(size = batch.len(), "a forward pass failed");
-                Vec::new()
-            }
-        };
-        let mut outputs = outputs.into_iter();
+        let outputs = catch_unwind(AssertUnwindSafe(|| self.forward(&pixels)));
+        let mut outputs = outputs
+            .map_err(|_| "libtorch threw".to_owned())
+            .and_then(|outputs| outputs.map_err(|error| error.to_string()))
+            .inspect_err(|error| {
+                tracing::error!(error, size = batch.len(), "a forward pass failed")
+            })
+            .unwrap_or_default()
+            .into_iter();
         for work in batch {
             let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
             let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));

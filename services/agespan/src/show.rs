@@ -1,6 +1,7 @@
 //! Tables, numbers and progress bars.
 
 use agespan_client::explain;
+use agespan_client::proto::age::v1::Gender;
 use agespan_client::proto::job::v1::Job;
 use comfy_table::{Table, presets::UTF8_FULL_CONDENSED};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -56,6 +57,15 @@ impl JobBar {
 
     pub(crate) fn finish(self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A gender in a word; none where it is not known.
+pub(crate) fn gender(gender: Gender) -> Option<&'static str> {
+    match gender {
+        Gender::Female => Some("female"),
+        Gender::Male => Some("male"),
+        Gender::Unspecified => None,
     }
 }
 

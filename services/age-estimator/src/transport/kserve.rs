@@ -40,6 +40,11 @@ impl Transport {
             id => session(&self.estimator, &format!("models/{id}")).await,
         }
     }
+
+    async fn is_ready(&self, name: &str, version: &str) -> bool {
+        let session = self.named(name, version).await;
+        session.is_ok_and(|session| session.calibration.is_some())
+    }
 }
 
 #[tonic::async_trait]
@@ -55,8 +60,7 @@ impl GrpcInferenceService for Transport {
         &self,
         _: Request<proto::ServerReadyRequest>,
     ) -> Result<Response<proto::ServerReadyResponse>, Status> {
-        let session = self.named(ACTIVE, "").await;
-        let ready = session.is_ok_and(|session| session.calibration.is_some());
+        let ready = self.is_ready(ACTIVE, "").await;
         Ok(Response::new(proto::ServerReadyResponse { ready }))
     }
 
@@ -65,8 +69,7 @@ impl GrpcInferenceService for Transport {
         request: Request<proto::ModelReadyRequest>,
     ) -> Result<Response<proto::ModelReadyResponse>, Status> {
         let proto::ModelReadyRequest { name, version } = request.into_inner();
-        let session = self.named(&name, &version).await;
-        let ready = session.is_ok_and(|session| session.calibration.is_some());
+        let ready = self.is_ready(&name, &version).await;
         Ok(Response::new(proto::ModelReadyResponse { ready }))
     }
 
@@ -130,7 +133,7 @@ impl GrpcInferenceService for Transport {
         };
         for (name, of) in outputs {
             let numbers: Vec<f64> = faces.iter().filter_map(of).collect();
-            answer.add(name, numbers, raw);
+            add(&mut answer, name, numbers, raw);
         }
         Ok(Response::new(answer))
     }
@@ -205,28 +208,22 @@ fn text(text: String) -> proto::InferParameter {
     proto::InferParameter { parameter_choice: Some(ParameterChoice::StringParam(text)) }
 }
 
-trait Add {
-    fn add(&mut self, name: &str, numbers: Vec<f64>, raw: bool);
-}
-
-impl Add for proto::ModelInferResponse {
-    /// Adds an output, as the inputs came.
-    fn add(&mut self, name: &str, numbers: Vec<f64>, raw: bool) {
-        let mut output = proto::model_infer_response::InferOutputTensor {
-            name: name.to_owned(),
-            datatype: "FP64".to_owned(),
-            shape: vec![numbers.len() as i64],
-            ..Default::default()
-        };
-        if raw {
-            let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
-            self.raw_output_contents.push(bytes.into());
-        } else {
-            output.contents =
-                Some(proto::InferTensorContents { fp64_contents: numbers, ..Default::default() });
-        }
-        self.outputs.push(output);
+/// Adds an output to the answer, as the inputs came.
+fn add(answer: &mut proto::ModelInferResponse, name: &str, numbers: Vec<f64>, raw: bool) {
+    let mut output = proto::model_infer_response::InferOutputTensor {
+        name: name.to_owned(),
+        datatype: "FP64".to_owned(),
+        shape: vec![numbers.len() as i64],
+        ..Default::default()
+    };
+    if raw {
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        answer.raw_output_contents.push(bytes.into());
+    } else {
+        let contents = proto::InferTensorContents { fp64_contents: numbers, ..Default::default() };
+        output.contents = Some(contents);
     }
+    answer.outputs.push(output);
 }
 
 #[cfg(test)]

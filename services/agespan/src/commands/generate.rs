@@ -170,10 +170,8 @@ fn tell(
             "prompt": image.prompt,
             "negative_prompt": generate.negative,
             "age": attributes.map(|attributes| attributes.age),
-            "gender": attributes.map(|attributes| match attributes.gender() {
-                age::Gender::Female => "female",
-                age::Gender::Male => "male",
-                age::Gender::Unspecified => "unknown",
+            "gender": attributes.map(|attributes| {
+                show::gender(attributes.gender()).unwrap_or("unknown")
             }),
             "race": attributes.map(|attributes| attributes.race.as_str()),
             "draws": image.draws,

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use crate::arguments::Generated;
-use crate::commands::evaluate::gender_word;
+use crate::commands::evaluate::word;
 use crate::commands::{Session, evaluate, pipeline, resource};
 use crate::show::{self, percent};
 
@@ -141,7 +141,7 @@ pub(crate) fn write(
             row.index.to_string(),
             row.seed.to_string(),
             asked.age.to_string(),
-            gender_word(asked.gender()).to_owned(),
+            word(asked.gender()),
             asked.race,
             row.age.to_string(),
             row.lower.to_string(),
@@ -149,7 +149,7 @@ pub(crate) fn write(
             optional(row.shifted_lower),
             optional(row.shifted_upper),
             row.group.clone(),
-            gender_word(row.gender()).to_owned(),
+            word(row.gender()),
             row.probability_female.to_string(),
             row.faces.map(|faces| faces.to_string()).unwrap_or_default(),
             optional(row.second_age),

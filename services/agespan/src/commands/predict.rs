@@ -88,11 +88,7 @@ fn gender(face: &proto::FaceEstimate) -> &'static str {
 }
 
 fn word(gender: Gender) -> &'static str {
-    match gender {
-        Gender::Female => "female",
-        Gender::Male => "male",
-        Gender::Unspecified => "unknown",
-    }
+    show::gender(gender).unwrap_or("unknown")
 }
 
 fn line(

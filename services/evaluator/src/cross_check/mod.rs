@@ -103,8 +103,8 @@ pub struct CrossCheck {
 /// The figures; none without two different prompts.
 pub fn measure(rows: &[Row], coverage: Coverage) -> Option<(Line, Metrics)> {
     let labelled: Vec<_> = rows.iter().map(as_labelled).collect();
-    let metrics = metrics::measure(&labelled, coverage)?;
-    Some((metrics.line?, metrics))
+    let mut metrics = metrics::measure(&labelled, coverage)?;
+    Some((metrics.line.take()?, metrics))
 }
 
 /// Agreement of the shifted intervals; none where a row has none.

@@ -30,22 +30,12 @@ impl Bounded {
 
     /// A mean with the percentiles of its bootstrap.
     pub(crate) fn mean(values: &[f64]) -> Self {
-        let mean = |sum: f64| sum / values.len() as f64;
-        let resampled =
-            resampled(values.len(), |places| Some(mean(places.map(|at| values[at]).sum())));
-        Self::by_bootstrap(mean(values.iter().sum()), resampled)
+        Self::by_bootstrap(mean(values), resampled_means(values, SEED))
     }
 
     /// A difference of two means of different faces, `left` less `right`.
     pub(crate) fn difference(left: &[f64], right: &[f64]) -> Self {
-        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-        let of = |values: &[f64], seed| -> Vec<f64> {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let mut one = || values[random.random_range(0..values.len())];
-            let mut total = || (0..values.len()).map(|_| one()).sum::<f64>();
-            (0..RESAMPLES).map(|_| total() / values.len() as f64).collect()
-        };
-        let pairs = of(left, SEED).into_iter().zip(of(right, SEED + 1));
+        let pairs = resampled_means(left, SEED).into_iter().zip(resampled_means(right, SEED + 1));
         let differences = pairs.map(|(left, right)| left - right).collect();
         Self::by_bootstrap(mean(left) - mean(right), differences)
     }
@@ -72,13 +62,32 @@ impl Bounded {
     }
 }
 
-/// What a figure is on resamples of as many faces as there are, drawn with replacement from a fixed
+pub(super) fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+fn resampled_means(values: &[f64], seed: u64) -> Vec<f64> {
+    let mean = |places: &mut dyn Iterator<Item = usize>| {
+        Some(places.map(|place| values[place]).sum::<f64>() / values.len() as f64)
+    };
+    resampled_from(seed, values.len(), mean)
+}
+
+/// What is found on resamples of as many faces as there are, drawn with replacement from a fixed
 /// seed (Efron 1979). Each resample is the places that it drew; one that has no figure is left out.
-pub(super) fn resampled(
+pub(super) fn resampled<T>(
     count: usize,
-    figure: impl Fn(&mut dyn Iterator<Item = usize>) -> Option<f64>,
-) -> Vec<f64> {
-    let mut random = ChaCha8Rng::seed_from_u64(SEED);
-    let mut one = || figure(&mut (0..count).map(|_| random.random_range(0..count)));
+    find: impl Fn(&mut dyn Iterator<Item = usize>) -> Option<T>,
+) -> Vec<T> {
+    resampled_from(SEED, count, find)
+}
+
+fn resampled_from<T>(
+    seed: u64,
+    count: usize,
+    find: impl Fn(&mut dyn Iterator<Item = usize>) -> Option<T>,
+) -> Vec<T> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let mut one = || find(&mut (0..count).map(|_| random.random_range(0..count)));
     (0..RESAMPLES).filter_map(|_| one()).collect()
 }

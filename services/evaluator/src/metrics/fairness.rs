@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::bounds::Bounded;
+use super::bounds::{Bounded, mean};
 use super::group::divided;
 use super::{Row, gender_word, race_word};
 
@@ -74,8 +74,7 @@ impl Figure {
     fn gap(&self, by: &str, groups: &BTreeMap<String, Vec<&Row>>) -> Option<Gap> {
         let of_group = |(name, rows): (&String, &Vec<&Row>)| {
             let values: Vec<f64> = rows.iter().filter_map(|row| (self.of)(row)).collect();
-            let mean = values.iter().sum::<f64>() / values.len() as f64;
-            (values.len() >= LEAST).then(|| (mean, name.clone(), values))
+            (values.len() >= LEAST).then(|| (mean(&values), name.clone(), values))
         };
         let mut ordered: Vec<_> = groups.iter().filter_map(of_group).collect();
         ordered.sort_by(|left, right| left.0.total_cmp(&right.0));

@@ -50,12 +50,11 @@ impl Line {
     pub fn through(points: &[(f64, f64)]) -> Option<Self> {
         let fit = Fit::of(points.iter().copied())?;
         // A resample of one x alone has no line; it is one of very many.
-        let of = |figure: fn(Fit) -> f64| {
-            resampled(points.len(), |places| {
-                let chosen: Vec<_> = places.map(|place| points[place]).collect();
-                Fit::of(chosen.into_iter()).map(figure)
-            })
-        };
+        let resampled = resampled(points.len(), |places| {
+            let chosen: Vec<_> = places.map(|place| points[place]).collect();
+            Fit::of(chosen.into_iter())
+        });
+        let of = |figure: fn(&Fit) -> f64| resampled.iter().map(figure).collect();
         Some(Self {
             slope: Bounded::by_bootstrap(fit.slope, of(|fit| fit.slope)),
             intercept: fit.intercept,

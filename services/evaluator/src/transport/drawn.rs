@@ -12,8 +12,10 @@ use agespan_proto::generator::v1::{StreamGeneratedFacesRequest, StreamGeneratedF
 use agespan_service::transport::peer_failure;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 
 use super::Peers;
+use super::peers::same_throughout;
 use crate::cross_check::{Row, SecondAnswer};
 use crate::cross_check_worker::Asked;
 
@@ -67,18 +69,10 @@ impl Peers {
         images: Vec<StreamGeneratedFacesResponse>,
         drawn: &mut Drawn,
     ) -> Result<(), JobFailure> {
-        let request = estimator::BatchEstimateAgeRequest {
-            images: images.iter().map(|image| image.image.clone()).collect(),
-            coverage: Some(asked.coverage),
-            model: drawn.model.clone(),
-            include_distribution: true,
-            ..Default::default()
-        };
-        let answer = self.estimator.estimator().batch_estimate_age(request).await;
-        let answer = answer.map_err(peer_failure)?.into_inner();
-        let calibration = &mut drawn.calibration;
-        super::peers::same_throughout(&mut drawn.model, calibration, &answer)?;
-        for (result, image) in answer.results.into_iter().zip(images) {
+        let files = images.iter().map(|image| image.image.clone()).collect();
+        let names = (&mut drawn.model, &mut drawn.calibration);
+        let results = self.ask_about(files, asked.coverage, names).await?;
+        for (result, image) in results.into_iter().zip(images) {
             match first_face(result).and_then(|face| Some((row(&face, image)?, unlabelled(&face))))
             {
                 Some((row, prediction)) => {
@@ -91,6 +85,26 @@ impl Peers {
         Ok(())
     }
 
+    /// Asks one model about whole images and pins its name and its calibration's.
+    async fn ask_about(
+        &self,
+        images: Vec<Bytes>,
+        coverage: f64,
+        (model, calibration): (&mut String, &mut String),
+    ) -> Result<Vec<estimator::ImageResult>, JobFailure> {
+        let request = estimator::BatchEstimateAgeRequest {
+            images,
+            coverage: Some(coverage),
+            model: model.clone(),
+            include_distribution: true,
+            ..Default::default()
+        };
+        let answer = self.estimator.estimator().batch_estimate_age(request).await;
+        let answer = answer.map_err(peer_failure)?.into_inner();
+        same_throughout(model, calibration, &answer)?;
+        Ok(answer.results)
+    }
+
     /// Gives each row a second predictor's answer, and says which model and calibration answered.
     pub(crate) async fn second_estimates(
         &self,
@@ -100,16 +114,10 @@ impl Peers {
         let (mut model, mut calibration) = (asked.second_model.clone(), String::new());
         for rows in rows.chunks_mut(BATCH) {
             let image = |row: &Row| STANDARD.decode(&row.image).unwrap_or_default().into();
-            let request = estimator::BatchEstimateAgeRequest {
-                images: rows.iter().map(image).collect(),
-                coverage: Some(asked.coverage),
-                model: model.clone(),
-                ..Default::default()
-            };
-            let answer = self.estimator.estimator().batch_estimate_age(request).await;
-            let answer = answer.map_err(peer_failure)?.into_inner();
-            super::peers::same_throughout(&mut model, &mut calibration, &answer)?;
-            for (result, row) in answer.results.into_iter().zip(rows) {
+            let files = rows.iter().map(image).collect();
+            let names = (&mut model, &mut calibration);
+            let results = self.ask_about(files, asked.coverage, names).await?;
+            for (result, row) in results.into_iter().zip(rows) {
                 row.second = first_face(result).and_then(|face| second(&face));
             }
         }

@@ -17,7 +17,7 @@ use crate::arguments::{Estimator, Evaluate, Split};
 use crate::commands::{Session, generated, images, resource, scores};
 
 pub(crate) use json::to_json;
-pub(crate) use rows::gender_word;
+pub(crate) use rows::word;
 pub(crate) use tables::show_report;
 
 /// Runs one of the evaluations.

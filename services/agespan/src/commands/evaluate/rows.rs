@@ -7,6 +7,7 @@ use agespan_client::proto::evaluator::v1 as proto;
 use anyhow::{Context, Result};
 
 use crate::commands::Session;
+use crate::show;
 
 const COLUMNS: [&str; 10] = [
     "path",
@@ -40,22 +41,18 @@ fn record(face: &proto::EvaluatedFace) -> [String; 10] {
     [
         face.path.clone(),
         face.true_age.to_string(),
-        gender_word(face.true_gender()).to_owned(),
+        word(face.true_gender()),
         face.race.clone(),
         face.age.to_string(),
         face.lower.to_string(),
         face.upper.to_string(),
         face.group.clone(),
-        gender_word(face.gender()).to_owned(),
+        word(face.gender()),
         face.probability_female.to_string(),
     ]
 }
 
 /// Empty where it is not known.
-pub(crate) fn gender_word(gender: Gender) -> &'static str {
-    match gender {
-        Gender::Female => "female",
-        Gender::Male => "male",
-        Gender::Unspecified => "",
-    }
+pub(crate) fn word(gender: Gender) -> String {
+    show::gender(gender).unwrap_or_default().to_owned()
 }
