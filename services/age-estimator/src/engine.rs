@@ -11,14 +11,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
-use agespan_models::tch::{Device, Kind, Tensor, nn::VarStore};
+use agespan_models::tch::{Device, Kind, nn::VarStore};
 use agespan_models::{
-    AgeAnswer, AgeNet, FusedError, InputSpec, NetSpec, ReadyNet, WeightsError, label_distribution,
-    weights,
+    AgeNet, FusedError, InputSpec, NetSpec, WeightsError, label_distribution, weights,
 };
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::Precision;
+use crate::network::Network;
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
 pub const MAX_BATCH: usize = 16;
@@ -167,32 +167,6 @@ impl Engine {
             Admission::Wait => self.queue.send(work).await.map_err(|_| EngineError::Ended)?,
         }
         output.await.map_err(|_| EngineError::Ended)?.ok_or(EngineError::Failed)
-    }
-}
-
-/// A network that answers.
-enum Network {
-    Ready(ReadyNet),
-    /// Where libtorch cannot make it ready.
-    Plain(AgeNet),
-}
-
-impl Network {
-    fn new(net: AgeNet, shape: &Shape, precision: Precision) -> Self {
-        match net.ready(precision.kind(), i64::from(shape.input.crop)) {
-            Ok(ready) => Self::Ready(ready),
-            Err(error) => {
-                tracing::warn!(%error, ?precision, "the model answers slowly, as it was trained");
-                Self::Plain(net)
-            }
-        }
-    }
-
-    fn answer(&self, images: &Tensor, mirrored: bool) -> Result<AgeAnswer, FusedError> {
-        match self {
-            Self::Ready(net) => net.answer(images, mirrored),
-            Self::Plain(net) => Ok(net.answer(images, mirrored)),
-        }
     }
 }
 

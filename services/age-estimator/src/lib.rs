@@ -22,6 +22,7 @@ pub mod engine;
 mod estimator;
 pub mod faces;
 pub mod model;
+mod network;
 mod precision;
 pub mod training;
 pub mod transport;

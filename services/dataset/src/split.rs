@@ -25,9 +25,9 @@ use crate::label::{Gender, Label, Race, Split};
 /// What share of the faces each part gets.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Fractions {
-    /// Default 0.70.
+    /// Default 0.75.
     pub train: f64,
-    /// Default 0.08.
+    /// Default 0.03.
     pub validation: f64,
     /// Default 0.11.
     pub calibration: f64,
@@ -37,7 +37,7 @@ pub struct Fractions {
 
 impl Default for Fractions {
     fn default() -> Self {
-        Self { train: 0.70, validation: 0.08, calibration: 0.11, test: 0.11 }
+        Self { train: 0.75, validation: 0.03, calibration: 0.11, test: 0.11 }
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
         let names = names(12);
         let splits = assigned(&alone(&names), 42);
         let letters: Vec<&str> = splits.iter().map(|split| &split.name()[..2]).collect();
-        assert_eq!(letters.concat(), "trtrtrcavacatetrtrtrtrtr");
+        assert_eq!(letters.concat(), "trtrtrcatrcatetrtrtrtrtr");
         let faces = [(ContentHash::of(b"b"), label(3)), (ContentHash::of(b"a"), label(4))];
         assert_eq!(content_hash(faces), content_hash([faces[1], faces[0]]));
         assert_ne!(content_hash(faces), content_hash(faces.map(|(hash, _)| (hash, label(3)))));

@@ -14,12 +14,13 @@ use crate::import::{ImportError, ImportOptions, Watch, import};
 use crate::layout::{Format, LayoutError};
 use crate::record::{self, RecordError};
 use crate::source::SourceError;
+use crate::split::Fractions;
 
 /// The kind of the jobs.
 pub const IMPORT_KIND: &str = "import-dataset";
 
 /// What a job is to import.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ImportPayload {
     /// The name to be.
     pub dataset_id: String,
@@ -33,6 +34,9 @@ pub struct ImportPayload {
     pub tables: Vec<PathBuf>,
     /// Decides the split.
     pub seed: u64,
+    /// How large the parts are.
+    #[serde(default)]
+    pub fractions: Fractions,
     /// The caller's name for the request. It tells a repeated request from a new one after the
     /// dataset is there, when the job store is not asked to make a job any more.
     #[serde(default)]
@@ -89,6 +93,7 @@ fn import_watched(
         format: payload.format.clone(),
         tables: payload.tables.clone(),
         seed: payload.seed,
+        fractions: payload.fractions,
         job: Some(context.job_id().to_owned()),
         ..Default::default()
     };

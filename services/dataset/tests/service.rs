@@ -224,7 +224,10 @@ async fn bad_requests_are_refused_at_once() {
     let from = |source: &str| proto::ImportDatasetRequest { source: source.into(), ..good.clone() };
     let format = proto::ImportDatasetRequest { format: 99, ..good.clone() };
     let too_long = "x".repeat(5000);
+    let beyond = proto::SplitFractions { train: 0.9, validation: 0.2, ..Default::default() };
+    let beyond = proto::ImportDatasetRequest { fractions: Some(beyond), ..good.clone() };
     let refusals = [
+        (beyond, Code::InvalidArgument, "FRACTIONS"),
         (named(""), Code::InvalidArgument, "DATASET_NAME"),
         (named("Faces"), Code::InvalidArgument, "DATASET_NAME"),
         (named("../faces"), Code::InvalidArgument, "DATASET_NAME"),

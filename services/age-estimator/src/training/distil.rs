@@ -4,11 +4,12 @@
 
 use agespan_models::tch::nn::VarStore;
 use agespan_models::tch::{Device, Tensor};
-use agespan_models::{AgeAnswer, AgeNet, InputSpec, weights};
+use agespan_models::{AgeAnswer, AgeNet, FusedError, InputSpec, weights};
 
 use super::spec::TrainSpec;
 use super::trainer::TrainError;
 use crate::engine::Shape;
+use crate::network::Network;
 
 /// A model to learn from.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +21,7 @@ pub struct Teacher<'a> {
 }
 
 /// The teachers of a run, loaded.
-pub(super) struct Teachers(Vec<(AgeNet, Shape)>);
+pub(super) struct Teachers(Vec<(Network, Shape)>);
 
 impl Teachers {
     /// Loads the teachers that the settings name, none where they name none.
@@ -39,26 +40,31 @@ impl Teachers {
             let net = AgeNet::new(&store.root(), teacher.shape.net);
             weights::load(&store, teacher.weights)?;
             store.freeze();
-            Ok((net, teacher.shape))
+            Ok((Network::new(net, &teacher.shape, spec.precision), teacher.shape))
         };
         Ok(Self(teachers.iter().map(load).collect::<Result<_, _>>()?))
     }
 
     /// The mean of their answers about images as the student sees them; none without teachers.
-    pub(super) fn answer(&self, images: &Tensor, input: &InputSpec) -> Option<AgeAnswer> {
+    pub(super) fn answer(
+        &self,
+        images: &Tensor,
+        input: &InputSpec,
+    ) -> Result<Option<AgeAnswer>, FusedError> {
         let answers = self
             .0
             .iter()
-            .map(|(net, shape)| net.answer(&seen_as(images, input, &shape.input), shape.mirrored));
-        let sum = answers.reduce(|sum, answer| AgeAnswer {
+            .map(|(net, shape)| net.answer(&seen_as(images, input, &shape.input), shape.mirrored))
+            .collect::<Result<Vec<_>, _>>()?;
+        let sum = answers.into_iter().reduce(|sum, answer| AgeAnswer {
             distribution: sum.distribution + answer.distribution,
             probability_female: sum.probability_female + answer.probability_female,
-        })?;
+        });
         let count = self.0.len() as f64;
-        Some(AgeAnswer {
+        Ok(sum.map(|sum| AgeAnswer {
             distribution: sum.distribution / count,
             probability_female: sum.probability_female / count,
-        })
+        }))
     }
 }
 

@@ -6,7 +6,7 @@ use agespan_models::average::{self, Named, copies, shared};
 use agespan_models::tch::nn::VarStore;
 use agespan_models::tch::{self, Device, Tensor};
 use agespan_models::{
-    AdamW, AgeNet, CheckpointError, Learning, WeightsError, label_distribution, weights,
+    AdamW, AgeNet, CheckpointError, FusedError, Learning, WeightsError, label_distribution, weights,
 };
 
 use super::augment::generator;
@@ -120,6 +120,9 @@ pub enum TrainError {
         /// The model's.
         expected: i64,
     },
+    /// libtorch cannot ask a teacher.
+    #[error("a teacher cannot answer")]
+    Teacher(#[from] FusedError),
     /// Mixing with labels that cannot be mixed.
     #[error("faces whose age is a range or whose gender is unknown cannot be mixed; train without")]
     Mixing,
@@ -289,7 +292,7 @@ impl Run {
         if let Some(mix) = mix {
             (images, labels) = (mix.of_images(&images), labels.mixed(mix));
         }
-        let taught = self.teachers.answer(&images, &spec.input);
+        let taught = self.teachers.answer(&images, &spec.input)?;
         // Dropout draws from torch's own generator: seeded anew, a resumed run draws the same.
         tch::manual_seed(spec.seed.wrapping_mul(1_000_003).wrapping_add(step) as i64);
         let output = self.net.forward(&images.to_kind(spec.precision.kind()), learning);

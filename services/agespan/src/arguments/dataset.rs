@@ -71,6 +71,14 @@ pub(crate) struct Import {
     /// Seed of the split.
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Shares of the split's parts, as in 0.75,0.03,0.11,0.11, the default.
+    #[arg(
+        long,
+        value_name = "TRAIN,VALIDATION,CALIBRATION,TEST",
+        value_delimiter = ',',
+        num_args = 4
+    )]
+    pub(crate) fractions: Vec<f64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

@@ -18,6 +18,7 @@ use tonic::{Code, Status};
 use super::convert;
 use crate::layout::Format;
 use crate::record::{self, DatasetRecord, RecordError};
+use crate::split::Fractions;
 use crate::worker::{IMPORT_KIND, ImportPayload};
 
 pub(super) async fn submit(
@@ -45,8 +46,19 @@ fn payload(request: proto::ImportDatasetRequest) -> Result<ImportPayload, Status
         dataset_id: request.dataset_id,
         source: absolute(&request.source)?,
         seed: request.seed,
+        fractions: fractions(request.fractions)?,
         request_id: request.request_id,
     })
+}
+
+fn fractions(fractions: Option<proto::SplitFractions>) -> Result<Fractions, Status> {
+    let Some(given) = fractions else { return Ok(Fractions::default()) };
+    let proto::SplitFractions { train, validation, calibration, test } = given;
+    let fractions = Fractions { train, validation, calibration, test };
+    match fractions.check() {
+        Ok(()) => Ok(fractions),
+        Err(error) => Err(status::invalid("fractions", "FRACTIONS", error.to_string())),
+    }
 }
 
 fn tables(format: &Format, tables: Vec<String>) -> Result<Vec<PathBuf>, Status> {

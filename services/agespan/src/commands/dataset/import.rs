@@ -23,6 +23,7 @@ pub(crate) async fn import(
         csv: Vec::new(),
         columns: Vec::new(),
         seed,
+        fractions: Vec::new(),
     };
     with(session, command).await
 }
@@ -46,6 +47,7 @@ pub(super) async fn with(session: &Session, command: Import) -> Result<String> {
         request_id: String::new(),
         tables: command.csv.iter().map(|path| table(path)).collect(),
         columns: columns(&command.columns)?,
+        fractions: fractions(&command.fractions)?,
     };
     let answer = session.client.datasets().import_dataset(request).await?.into_inner();
     session.follow("importing", answer.job).await
@@ -61,6 +63,16 @@ fn format(format: ImportFormat) -> proto::Format {
         ImportFormat::Lagenda => proto::Format::Lagenda,
         ImportFormat::ImdbClean => proto::Format::ImdbClean,
         ImportFormat::Table => proto::Format::Table,
+    }
+}
+
+fn fractions(shares: &[f64]) -> Result<Option<proto::SplitFractions>> {
+    match *shares {
+        [] => Ok(None),
+        [train, validation, calibration, test] => {
+            Ok(Some(proto::SplitFractions { train, validation, calibration, test }))
+        }
+        _ => bail!("--fractions takes four shares: train, validation, calibration and test"),
     }
 }
 
