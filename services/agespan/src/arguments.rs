@@ -253,13 +253,32 @@ pub(crate) enum Split {
 #[derive(Subcommand)]
 pub(crate) enum Job {
     /// List jobs, newest first.
-    List,
+    List {
+        /// Only those in this state; `failed` is the dead letter.
+        #[arg(long, value_enum)]
+        state: Option<JobState>,
+        /// Only those of this kind, such as train-model.
+        #[arg(long)]
+        kind: Option<String>,
+    },
     /// One job.
     Show { name: String },
     /// Follow a job to its end.
     Watch { name: String },
     /// Ask a job to stop.
     Cancel { name: String },
+    /// Queue a failed job again; it goes on from its last checkpoint.
+    Retry { name: String },
+}
+
+/// States that jobs are listed by.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum JobState {
+    Queued,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
 }
 
 /// What the demo shows.

@@ -17,10 +17,18 @@ pub struct JobsConfig {
     pub retention: Duration,
     /// How many attempts a submitted job gets.
     pub max_attempts: u32,
+    /// How many replicas must have a job before it is acknowledged. With 0 the primary's word is
+    /// enough, and a fail-over can lose what it has acknowledged last.
+    pub replicas: u32,
+    /// How long a submission waits for them before it is [`JobsError::NotReplicated`].
+    ///
+    /// [`JobsError::NotReplicated`]: crate::JobsError::NotReplicated
+    pub replicas_within: Duration,
 }
 
 impl JobsConfig {
-    /// Defaults for the Redis at `url`: prefix `agespan`, lease 10 s, retention 7 days, 3 attempts.
+    /// Defaults for the Redis at `url`: prefix `agespan`, lease 10 s, retention 7 days, 3 attempts,
+    /// no replicas.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -28,6 +36,8 @@ impl JobsConfig {
             lease: Duration::from_secs(10),
             retention: Duration::from_secs(7 * 24 * 60 * 60),
             max_attempts: 3,
+            replicas: 0,
+            replicas_within: Duration::from_secs(1),
         }
     }
 }

@@ -46,6 +46,26 @@ pub enum JobsError {
         /// How it ended.
         state: JobState,
     },
+    /// Only what has failed is tried again.
+    #[error("job {id} is {state}: only a job that has failed can be tried again")]
+    NotFailed {
+        /// The job.
+        id: String,
+        /// Its state.
+        state: JobState,
+    },
+    /// The job is stored, but not on as many replicas as the configuration asks for: a fail-over
+    /// now could lose it. Repeat the call with the same request id until it succeeds.
+    #[error(
+        "the job is on {reached} of the {wanted} replicas that it has to reach: repeat the call \
+         with the same request id"
+    )]
+    NotReplicated {
+        /// Replicas that have it.
+        reached: u32,
+        /// Replicas that have to.
+        wanted: u32,
+    },
     /// An unfinished job cannot be deleted.
     #[error("job {id} is {state}: cancel it and wait until it has stopped before deleting it")]
     NotFinished {

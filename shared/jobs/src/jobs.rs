@@ -15,6 +15,8 @@ use crate::{
     watch,
 };
 
+const SUBMIT: &str = "submit a job";
+
 /// The longest request id that is accepted, in bytes. Twice a UUID's and some.
 const MAX_REQUEST_ID_BYTES: usize = 128;
 
@@ -76,7 +78,7 @@ impl Jobs {
             call.key(keys.request(kind, request_id));
         }
         call.arg(&id).arg(kind).arg(payload).arg(self.config().max_attempts);
-        let mut reply = self.store().script("submit a job", &call).await?;
+        let mut reply = self.acknowledged(&call).await?;
         let id: String = reply.take(1)?;
         match reply.status {
             Status::Ok => self.get(&id).await,
@@ -85,6 +87,19 @@ impl Jobs {
             }
             _ => Err(reply.unexpected()),
         }
+    }
+
+    /// Submits, and waits for as many replicas as the configuration asks for.
+    async fn acknowledged(&self, call: &redis::ScriptInvocation<'_>) -> Result<Reply, JobsError> {
+        let (wanted, within) = (self.config().replicas, self.config().replicas_within);
+        if wanted == 0 {
+            return self.store().script(SUBMIT, call).await;
+        }
+        let (reply, reached) = self.store().replicated_script(SUBMIT, call, wanted, within).await?;
+        if reached < wanted && reply.status == Status::Ok {
+            return Err(JobsError::NotReplicated { reached, wanted });
+        }
+        Ok(reply)
     }
 
     /// The job as it is now.
@@ -129,6 +144,24 @@ impl Jobs {
             Status::NotFound => Err(not_found(id)),
             Status::Finished => {
                 Err(JobsError::AlreadyFinished { id: id.to_owned(), state: state(&mut reply)? })
+            }
+            _ => Err(reply.unexpected()),
+        }
+    }
+
+    /// Queues a failed job again, with all its attempts and its last checkpoint, and returns it. A
+    /// job that is queued or running already is returned as it is, so that a call whose answer was
+    /// lost can be repeated.
+    pub async fn retry(&self, id: &str) -> Result<Job, JobsError> {
+        let job = self.get(id).await?;
+        let mut call = scripts::RETRY.prepare_invoke();
+        call.key(self.job_key(id)?).key(self.keys().stream(&job.kind));
+        let mut reply = self.store().script("retry a job", &call).await?;
+        match reply.status {
+            Status::Ok => self.get(id).await,
+            Status::NotFound => Err(not_found(id)),
+            Status::Finished => {
+                Err(JobsError::NotFailed { id: id.to_owned(), state: state(&mut reply)? })
             }
             _ => Err(reply.unexpected()),
         }

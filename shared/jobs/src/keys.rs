@@ -15,7 +15,12 @@ impl Keys {
 
     /// The hash that is a job.
     pub(crate) fn job(&self, id: &str) -> String {
-        format!("{}:job:{id}", self.prefix)
+        format!("{}{id}", self.job_prefix())
+    }
+
+    /// What every job's key begins with.
+    pub(crate) fn job_prefix(&self) -> String {
+        format!("{}:job:", self.prefix)
     }
 
     /// The stream of a kind. Autoscalers are configured with this name.

@@ -2,7 +2,8 @@
 //!
 //! The major components are:
 //!
-//! * [`Jobs`]: what a server needs. Submit, look up, list, cancel, delete and watch jobs.
+//! * [`Jobs`]: what a server needs. Submit, look up, list, cancel, retry,
+//!   delete and watch jobs.
 //! * [`Worker`]: what a worker process needs. Takes jobs of one kind and runs them with a
 //!   [`Handler`], which sees the job through a [`JobContext`]. `worker.rs` is the loop, `attempt.rs`
 //!   the life of one job in it, `heartbeat.rs` what keeps its lease.
@@ -10,6 +11,7 @@
 //!   write to a job, and every write it makes carries its fencing token.
 //! * `scripts/*.lua`: every transition of a job, each one atomic step in Redis. They hold the
 //!   invariants; the Rust around them only calls them (`scripts.rs`, `store.rs`).
+//! * [`availability`]: whether Redis answers, as a flag for readiness.
 //! * [`PrivateRedis`]: a `redis-server` of one's own, for a single machine and for tests.
 //!
 //! # States
@@ -26,6 +28,9 @@
 //!                                                                          handler has stopped
 //! ```
 //!
+//! FAILED jobs are the dead letter: they are listed by that state with their error, and `retry` makes
+//! one QUEUED again, with all its attempts and the last checkpoint.
+//!
 //! # Invariants
 //!
 //! * Redis is the only place where job state lives, and its clock the only clock.
@@ -37,6 +42,7 @@
 //! * Scripts touch several keys. A Redis Cluster needs a prefix with a hash tag (`{agespan}`).
 
 mod attempt;
+mod availability;
 mod config;
 mod context;
 mod error;
@@ -52,9 +58,11 @@ mod progress;
 mod queue;
 mod scripts;
 mod store;
+mod sweep;
 mod watch;
 mod worker;
 
+pub use availability::availability;
 pub use config::JobsConfig;
 pub use context::{CancelReason, JobContext};
 pub use error::JobsError;

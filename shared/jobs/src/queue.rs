@@ -9,7 +9,10 @@ use redis::{
 };
 use uuid::Uuid;
 
-use crate::{Jobs, JobsError, Lease, jobs::milliseconds, keys::check_kind, scripts, store::Status};
+use crate::{
+    Jobs, JobsError, Lease, jobs::milliseconds, keys::check_kind, scripts, store::Status,
+    sweep::Sweep,
+};
 
 const GROUP: &str = "workers";
 
@@ -26,6 +29,7 @@ pub struct Queue {
     reader: Option<MultiplexedConnection>,
     /// Where the next search for abandoned entries goes on.
     cursor: String,
+    sweep: Sweep,
 }
 
 /// A stream entry that was delivered to this consumer. It names a job; whether that may be run is
@@ -34,6 +38,8 @@ pub struct Queue {
 pub struct Delivery {
     entry: String,
     job_id: String,
+    /// Names the claim that it leads to, so that one whose answer was lost can be repeated.
+    claim: String,
 }
 
 impl Delivery {
@@ -65,6 +71,7 @@ impl Queue {
             jobs,
             reader: None,
             cursor: "0-0".to_owned(),
+            sweep: Sweep::new(kind),
         })
     }
 
@@ -137,7 +144,8 @@ impl Queue {
     }
 
     /// Takes the job of a delivered entry. `None` when there is nothing to run: the job was
-    /// cancelled, is held by somebody else, or has no attempt left and was failed.
+    /// cancelled, is held by somebody else, or has no attempt left and was failed. When the answer
+    /// is lost it can be asked again: the same delivery is claimed once.
     pub async fn claim(&self, delivery: &Delivery) -> Result<Option<(Lease, Vec<u8>)>, JobsError> {
         let mut call = scripts::CLAIM.prepare_invoke();
         call.key(self.jobs.keys().job(&delivery.job_id))
@@ -145,7 +153,8 @@ impl Queue {
             .arg(&delivery.entry)
             .arg(&self.consumer)
             .arg(self.jobs.lease_ms())
-            .arg(self.jobs.retention_ms());
+            .arg(self.jobs.retention_ms())
+            .arg(&delivery.claim);
         let mut reply = self.jobs.store().script("claim a job", &call).await?;
         match reply.status {
             Status::Ok => {}
@@ -164,12 +173,14 @@ impl Queue {
         Ok(Some((lease, reply.take(3)?)))
     }
 
-    /// Trims what everybody is done with, and forgets consumers whose process is gone.
-    pub async fn tidy(&self) -> Result<(), JobsError> {
-        self.run_tidy("").await
+    /// Trims what everybody is done with, forgets consumers whose process is gone, and looks at the
+    /// next part of the indexes for jobs that have expired.
+    pub async fn tidy(&mut self) -> Result<(), JobsError> {
+        self.run_tidy("").await?;
+        self.sweep.next_part(&self.jobs).await
     }
 
-    /// [Tidies](Self::tidy) and forgets this consumer too, unless it still holds something.
+    /// Trims, and forgets this consumer too, unless it still holds something.
     pub async fn leave(&self) -> Result<(), JobsError> {
         self.run_tidy(&self.consumer).await
     }
@@ -214,7 +225,7 @@ fn deliveries(entries: impl IntoIterator<Item = StreamId>) -> Vec<Delivery> {
         .filter_map(|entry| {
             let job_id = entry.get("job")?;
             let entry = entry.id;
-            Some(Delivery { entry, job_id })
+            Some(Delivery { entry, job_id, claim: Uuid::new_v4().to_string() })
         })
         .collect()
 }

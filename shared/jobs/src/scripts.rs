@@ -23,6 +23,8 @@ script!(CHECKPOINT, "checkpoint.lua");
 script!(SUCCEED, "succeed.lua");
 script!(FAIL, "fail.lua");
 script!(RELEASE, "release.lua");
+script!(RETRY, "retry.lua");
 script!(CANCEL, "cancel.lua");
 script!(DELETE, "delete.lua");
 script!(TIDY, "tidy.lua");
+script!(SWEEP, "sweep.lua");

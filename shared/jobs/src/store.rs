@@ -12,7 +12,7 @@ use redis::{
     from_redis_value,
 };
 
-use crate::JobsError;
+use crate::{JobsError, jobs::milliseconds};
 
 /// Enough for a network, short enough that a caller without Redis hears so at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,6 +74,28 @@ impl Store {
         let (generation, mut connection) = self.connection(operation)?;
         let answer = call.invoke_async(&mut connection).await;
         Reply::read(self.check(operation, generation, answer)?)
+    }
+
+    /// Runs a script and waits until `wanted` replicas have what it wrote, or `within` is over. Says
+    /// how many have it.
+    ///
+    /// On a connection of its own: WAIT counts what *its* connection has written, so one that was
+    /// made anew in between would know of nothing to wait for; and it would hold up all others.
+    pub(crate) async fn replicated_script(
+        &self,
+        operation: &'static str,
+        call: &ScriptInvocation<'_>,
+        wanted: u32,
+        within: Duration,
+    ) -> Result<(Reply, u32), JobsError> {
+        let failed = |error| JobsError::redis(operation, error);
+        let mut connection = self.blocking_connection(within).await.map_err(failed)?;
+        let reply = call.invoke_async(&mut connection).await.map_err(failed)?;
+        let mut wait = redis::cmd("WAIT");
+        // A timeout of 0 would mean for ever.
+        wait.arg(wanted).arg(milliseconds(within).max(1));
+        let reached = wait.query_async(&mut connection).await.map_err(failed)?;
+        Ok((Reply::read(reply)?, reached))
     }
 
     /// A connection of its own for reads that block for `block`, which would hold up all others.

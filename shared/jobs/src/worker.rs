@@ -69,7 +69,7 @@ impl Worker {
             while running.try_join_next().is_some() {}
             let deliveries = source.next(permits.len(), &shutdown).await;
             for (delivery, permit) in deliveries.iter().zip(permits) {
-                let Some((lease, payload)) = source.claim(delivery).await else {
+                let Some((lease, payload)) = source.claim(delivery, &shutdown).await else {
                     continue;
                 };
                 let span = tracing::info_span!(
@@ -112,8 +112,9 @@ async fn free_slots(
 /// Where deliveries come from: entries that others have left, then new ones.
 struct Source {
     queue: Queue,
+    lease: Duration,
     reclaim_every: Duration,
-    last_reclaim: Option<Instant>,
+    next_reclaim: Instant,
     last_tidy: Instant,
     is_down: bool,
 }
@@ -123,8 +124,9 @@ impl Source {
         Self {
             queue,
             // A dead worker's job is taken over within 1 + 1/5 (this) + 1/5 (a read) leases.
+            lease: jobs.config().lease,
             reclaim_every: jobs.config().lease / 5,
-            last_reclaim: None,
+            next_reclaim: Instant::now(),
             last_tidy: Instant::now(),
             is_down: false,
         }
@@ -147,10 +149,10 @@ impl Source {
                         "no jobs can be taken, trying again"
                     );
                 }
-                tokio::select! {
-                    () = tokio::time::sleep(ASK_AGAIN_AFTER) => {}
-                    () = shutdown.cancelled() => {}
-                }
+                // While Redis was away the leases of the living have run out as well: they renew
+                // first, or every long outage would make all work begin again from a checkpoint.
+                self.next_reclaim = Instant::now() + self.lease / 3;
+                self.pause(shutdown).await;
                 Vec::new()
             }
         }
@@ -161,25 +163,44 @@ impl Source {
             self.queue.tidy().await?;
             self.last_tidy = Instant::now();
         }
-        if self.last_reclaim.is_none_or(|last| last.elapsed() >= self.reclaim_every) {
+        if Instant::now() >= self.next_reclaim {
             let found = self.queue.reclaim(count).await?;
             if !found.is_empty() {
                 // More may be waiting: look again before new work is taken.
                 return Ok(found);
             }
-            self.last_reclaim = Some(Instant::now());
+            self.next_reclaim = Instant::now() + self.reclaim_every;
         }
         self.queue.read(count).await
     }
 
-    async fn claim(&self, delivery: &Delivery) -> Option<(Lease, Vec<u8>)> {
-        match self.queue.claim(delivery).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
+    /// Claims, and asks again while Redis is away: the claim may have been granted and only its
+    /// answer lost, and an attempt is not to be spent on that. After a lease it is somebody else's.
+    async fn claim(
+        &self,
+        delivery: &Delivery,
+        shutdown: &CancellationToken,
+    ) -> Option<(Lease, Vec<u8>)> {
+        let asked = Instant::now();
+        loop {
+            let error = match self.queue.claim(delivery).await {
+                Ok(claimed) => return claimed,
+                Err(error) => error,
+            };
+            let is_over = asked.elapsed() >= self.lease || shutdown.is_cancelled();
+            if is_over || !error.is_unavailable() {
                 // It stays pending and comes again after a lease.
                 tracing::warn!(%error, id = delivery.job_id(), "a job was not claimed");
-                None
+                return None;
             }
+            self.pause(shutdown).await;
+        }
+    }
+
+    async fn pause(&self, shutdown: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep(ASK_AGAIN_AFTER.min(self.lease / 5)) => {}
+            () = shutdown.cancelled() => {}
         }
     }
 

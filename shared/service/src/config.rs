@@ -41,6 +41,10 @@ pub struct Config {
     /// Redis for job state, redis:// or redis+unix:// [default: a private redis-server in DATA_DIR].
     #[arg(long, env = "AGESPAN_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
+    /// Replicas of Redis that must have a job before it is acknowledged; without them submitting is
+    /// UNAVAILABLE.
+    #[arg(long, env = "AGESPAN_REDIS_REPLICAS", default_value_t = 0)]
+    pub redis_replicas: u32,
     /// Seconds after which a job whose worker is silent goes to another.
     #[arg(long, env = "AGESPAN_LEASE_SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub lease_seconds: u64,

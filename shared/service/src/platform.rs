@@ -61,6 +61,7 @@ impl Platform {
             .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
         let jobs_config = JobsConfig {
             lease: Duration::from_secs(config.lease_seconds),
+            replicas: config.redis_replicas,
             ..JobsConfig::new(redis_url)
         };
         let own = format!("http://{address}");

@@ -45,10 +45,19 @@ pub async fn serve(
     routes.add_service(health);
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
-    routes.add_service(JobServiceServer::new(JobTransport::new(jobs)));
-    reporter.set_service_status(JOB_SERVICE, ServingStatus::Serving).await;
+    routes.add_service(JobServiceServer::new(JobTransport::new(jobs.clone())));
 
     let mut tasks = JoinSet::new();
+    // Without Redis the job service alone is away: the others answer what needs no job state.
+    let (available, keep) = agespan_jobs::availability(jobs);
+    tasks.spawn(follow_readiness(reporter.clone(), JOB_SERVICE, available, stop.clone()));
+    let ended = stop.clone();
+    tasks.spawn(async move {
+        tokio::select! {
+            () = keep => {}
+            () = ended.cancelled() => {}
+        }
+    });
     for component in components {
         (component.register)(&mut routes);
         let flags = [(component.proto_service, component.ready)].into_iter();

@@ -115,6 +115,12 @@ pub fn from_jobs(error: JobsError) -> Status {
         JobsError::NotFinished { id, .. } => {
             precondition("NOT_FINISHED", &format!("jobs/{id}"), message)
         }
+        JobsError::NotFailed { id, .. } => {
+            precondition("NOT_FAILED", &format!("jobs/{id}"), message)
+        }
+        JobsError::NotReplicated { .. } => {
+            retry_later(Code::Unavailable, "JOB_NOT_REPLICATED", message)
+        }
         JobsError::RequestIdReused { .. } => invalid("request_id", "REQUEST_ID_REUSED", message),
         JobsError::InvalidArgument { argument, .. } => {
             invalid(argument, "INVALID_ARGUMENT", message)

@@ -4,7 +4,7 @@ use agespan_client::proto::job::v1 as proto;
 use anyhow::Result;
 use serde_json::json;
 
-use crate::arguments::Job;
+use crate::arguments::{Job, JobState};
 use crate::commands::{Session, resource};
 use crate::show;
 
@@ -13,7 +13,12 @@ pub(crate) async fn run(session: &Session, command: Job) -> Result<()> {
     let mut client = session.client.jobs();
     let name = |name: &str| resource("jobs", name);
     let jobs = match command {
-        Job::List => client.list_jobs(proto::ListJobsRequest::default()).await?.into_inner().jobs,
+        Job::List { state, kind } => {
+            let state = state.map_or(proto::JobState::Unspecified, of_proto).into();
+            let kind = kind.unwrap_or_default();
+            let request = proto::ListJobsRequest { state, kind, ..Default::default() };
+            client.list_jobs(request).await?.into_inner().jobs
+        }
         Job::Show { name: job } => {
             let request = proto::GetJobRequest { name: name(&job) };
             client.get_job(request).await?.into_inner().job.into_iter().collect()
@@ -21,6 +26,10 @@ pub(crate) async fn run(session: &Session, command: Job) -> Result<()> {
         Job::Cancel { name: job } => {
             let request = proto::CancelJobRequest { name: name(&job) };
             client.cancel_job(request).await?.into_inner().job.into_iter().collect()
+        }
+        Job::Retry { name: job } => {
+            let request = proto::RetryJobRequest { name: name(&job) };
+            client.retry_job(request).await?.into_inner().job.into_iter().collect()
         }
         Job::Watch { name: job } => {
             let job = proto::Job { name: name(&job), ..Default::default() };
@@ -40,6 +49,16 @@ pub(crate) async fn run(session: &Session, command: Job) -> Result<()> {
         println!("{table}");
     }
     Ok(())
+}
+
+fn of_proto(state: JobState) -> proto::JobState {
+    match state {
+        JobState::Queued => proto::JobState::Queued,
+        JobState::Running => proto::JobState::Running,
+        JobState::Succeeded => proto::JobState::Succeeded,
+        JobState::Failed => proto::JobState::Failed,
+        JobState::Cancelled => proto::JobState::Cancelled,
+    }
 }
 
 fn state(job: &proto::Job) -> String {

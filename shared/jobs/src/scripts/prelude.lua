@@ -30,6 +30,15 @@ local function changed(job)
   redis.call('HINCRBY', job, 'revision', 1)
 end
 
+-- Puts a job into its stream. The group exists before the first worker, so that whoever scales workers
+-- sees the lag.
+local function enqueue(stream, id)
+  if redis.call('EXISTS', stream) == 0 then
+    redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
+  end
+  return redis.call('XADD', stream, '*', 'job', id)
+end
+
 -- Invariant: a finished job has no worker and no pending entry, and it expires together with the
 -- request id that made it. XACK of an entry that was never delivered does nothing; such an entry
 -- is acknowledged by whoever reads it (claim.lua), for XDEL would make the group's lag unknown.

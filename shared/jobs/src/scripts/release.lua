@@ -22,7 +22,7 @@ if found[3] then
   finish(job, stream, 'CANCELLED', retention_ms)
 else
   redis.call('XACK', stream, GROUP, found[2])
-  local entry = redis.call('XADD', stream, '*', 'job', found[1])
+  local entry = enqueue(stream, found[1])
   redis.call('HSET', job, 'state', 'QUEUED', 'entry', entry)
   redis.call('HDEL', job, 'worker', 'lease_ms')
   redis.call('HINCRBY', job, 'attempt', -1)

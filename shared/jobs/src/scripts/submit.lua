@@ -16,17 +16,16 @@ if request then
     if known[2] ~= payload then
       return {'REUSED', known[1]}
     end
+    -- A write, for WAIT counts the replicas that have the caller's last write: without one it would
+    -- acknowledge a job that no replica has seen.
+    redis.call('HSET', first, 'asked_ms', now_ms())
     return {'OK', known[1]}
   end
   redis.call('SET', request, job)
   redis.call('HSET', job, 'request_key', request)
 end
 
--- The group exists before the first worker, so that whoever scales workers sees the lag.
-if redis.call('EXISTS', stream) == 0 then
-  redis.call('XGROUP', 'CREATE', stream, GROUP, '0', 'MKSTREAM')
-end
-local entry = redis.call('XADD', stream, '*', 'job', id)
+local entry = enqueue(stream, id)
 
 -- A sequence and not the time orders the lists: two jobs of one millisecond still have an order.
 local number = redis.call('INCR', sequence)

@@ -77,6 +77,14 @@ impl proto::job_service_server::JobService for JobTransport {
         Ok(Response::new(proto::CancelJobResponse { job: Some(job_to_proto(job)) }))
     }
 
+    async fn retry_job(
+        &self,
+        request: Request<proto::RetryJobRequest>,
+    ) -> Result<Response<proto::RetryJobResponse>, Status> {
+        let job = self.jobs.retry(id(&request.get_ref().name)?).await.map_err(status::from_jobs)?;
+        Ok(Response::new(proto::RetryJobResponse { job: Some(job_to_proto(job)) }))
+    }
+
     async fn delete_job(
         &self,
         request: Request<proto::DeleteJobRequest>,
