@@ -14,10 +14,13 @@ pub struct Config {
     /// What the model computes in [default: bfloat16 where the processor multiplies it, else float32].
     #[arg(long, env = "AGESPAN_PRECISION", value_enum)]
     pub precision: Option<Precision>,
-    /// Photos of single requests that may be under way; more are refused with RESOURCE_EXHAUSTED before
-    /// they are decoded.
+    /// Single requests that may wait; of more, those of whoever has most are refused with
+    /// RESOURCE_EXHAUSTED before their photo is decoded.
     #[arg(long, env = "AGESPAN_QUEUE", default_value_t = 256)]
     pub queue: usize,
+    /// Photos that may be under way at the same time, from decoding to the answer.
+    #[arg(long, env = "AGESPAN_AT_ONCE", default_value_t = 64)]
+    pub at_once: usize,
     /// Photos that are decoded at the same time.
     #[arg(long, env = "AGESPAN_DECODERS", default_value_t = 2)]
     pub decoders: usize,

@@ -1,6 +1,7 @@
 //! The batcher and the thread that owns a model.
 //!
-//! Work waits in a bounded queue. The thread takes one piece, then whatever else is there, up to a
+//! Work waits in a short queue; the long one, in which callers take turns, lies before the photos are
+//! decoded ([`FairQueue`](crate::FairQueue)). The thread takes one piece, then whatever else is there, up to a
 //! full batch: nobody waits for company when the model is idle, and batches grow by themselves
 //! while it is busy.
 //!
@@ -9,19 +10,24 @@
 //! calibration or an evaluation the same bytes each time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use agespan_models::tch::{Device, Kind, nn::VarStore};
 use agespan_models::{
     AgeNet, FusedError, InputSpec, NetSpec, WeightsError, label_distribution, weights,
 };
-use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::Precision;
+use crate::instruments::Instruments;
 use crate::network::Network;
 
 /// Largest batch: beyond it the throughput on a CPU no longer grows, while everybody waits.
 pub const MAX_BATCH: usize = 16;
+/// Work that waits for the thread; whoever finds no room waits as well.
+const QUEUE: usize = 64;
 
 /// What the model says of one face.
 #[derive(Clone, Debug)]
@@ -32,22 +38,10 @@ pub struct Output {
     pub probability_female: f64,
 }
 
-/// What happens to work that finds the queue full.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// It is refused at once: a single request, whose caller can try another replica.
-    Refuse,
-    /// It waits: part of a batch or a stream that was taken in already.
-    Wait,
-}
-
 /// Why there is no output.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The queue is full.
-    #[error("the estimator is busy; try again, or ask another replica")]
-    Full,
     /// The forward pass failed.
     #[error("the model failed on this image")]
     Failed,
@@ -80,7 +74,6 @@ struct Work {
 #[derive(Debug)]
 pub struct Engine {
     queue: mpsc::Sender<Work>,
-    places: Semaphore,
     input: InputSpec,
 }
 
@@ -93,26 +86,17 @@ impl Engine {
         bytes: &[u8],
         shape: &Shape,
         precision: Precision,
-        queue: usize,
+        instruments: Arc<Instruments>,
     ) -> Result<Self, WeightsError> {
         let mut store = VarStore::new(Device::Cpu);
         let net = AgeNet::new(&store.root(), shape.net);
         weights::load(&store, bytes)?;
         store.freeze();
-        let (sender, receiver) = mpsc::channel(queue.max(1));
-        let model = Model { net: Network::new(net, shape, precision), shape: *shape };
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        let net = Network::new(net, shape, precision);
+        let model = Model { net, shape: *shape, instruments };
         thread::spawn(move || model.run(receiver));
-        let places = Semaphore::new(queue.max(1));
-        Ok(Self { queue: sender, places, input: shape.input })
-    }
-
-    /// A place among as many as the queue holds, for a single request, until it is answered. It is
-    /// taken before the photo is decoded, so that whoever is refused costs next to nothing.
-    ///
-    /// # Errors
-    /// When all places are taken.
-    pub fn enter(&self) -> Result<SemaphorePermit<'_>, EngineError> {
-        self.places.try_acquire().map_err(|_| EngineError::Full)
+        Ok(Self { queue: sender, input: shape.input })
     }
 
     /// How images have to come.
@@ -123,49 +107,30 @@ impl Engine {
     /// Asks the model about a face whose crop is of the size that [`Engine::input`] says.
     ///
     /// # Errors
-    /// When the queue is full, or the model failed.
-    pub async fn estimate(
-        &self,
-        pixels: Vec<u8>,
-        admission: Admission,
-    ) -> Result<Output, EngineError> {
-        let mut outputs = self.ask(vec![pixels], true, admission).await?;
+    /// When the model failed.
+    pub async fn estimate(&self, pixels: Vec<u8>) -> Result<Output, EngineError> {
+        let mut outputs = self.ask(vec![pixels], true).await?;
         outputs.pop().ok_or(EngineError::Failed)
     }
 
     /// Asks the model about faces in batches of their own, of up to [`MAX_BATCH`].
     ///
     /// # Errors
-    /// When the queue is full, or the model failed.
-    pub async fn estimate_batch(
-        &self,
-        faces: Vec<Vec<u8>>,
-        admission: Admission,
-    ) -> Result<Vec<Output>, EngineError> {
+    /// When the model failed.
+    pub async fn estimate_batch(&self, faces: Vec<Vec<u8>>) -> Result<Vec<Output>, EngineError> {
         let mut outputs = Vec::with_capacity(faces.len());
         let mut faces = faces.into_iter().peekable();
         while faces.peek().is_some() {
             let batch = faces.by_ref().take(MAX_BATCH).collect();
-            outputs.extend(self.ask(batch, false, admission).await?);
+            outputs.extend(self.ask(batch, false).await?);
         }
         Ok(outputs)
     }
 
-    async fn ask(
-        &self,
-        faces: Vec<Vec<u8>>,
-        together: bool,
-        admission: Admission,
-    ) -> Result<Vec<Output>, EngineError> {
+    async fn ask(&self, faces: Vec<Vec<u8>>, together: bool) -> Result<Vec<Output>, EngineError> {
         let (answer, output) = oneshot::channel();
         let work = Work { faces, together, answer };
-        match admission {
-            Admission::Refuse => self.queue.try_send(work).map_err(|error| match error {
-                mpsc::error::TrySendError::Full(_) => EngineError::Full,
-                mpsc::error::TrySendError::Closed(_) => EngineError::Ended,
-            })?,
-            Admission::Wait => self.queue.send(work).await.map_err(|_| EngineError::Ended)?,
-        }
+        self.queue.send(work).await.map_err(|_| EngineError::Ended)?;
         output.await.map_err(|_| EngineError::Ended)?.ok_or(EngineError::Failed)
     }
 }
@@ -174,6 +139,7 @@ impl Engine {
 struct Model {
     net: Network,
     shape: Shape,
+    instruments: Arc<Instruments>,
 }
 
 impl Model {
@@ -192,16 +158,25 @@ impl Model {
                 }
             }
             // Whoever has gone away is not worked for.
-            batch.retain(|work| !work.answer.is_closed());
+            batch.retain(|work| !self.is_abandoned(work));
             if !batch.is_empty() {
                 self.answer(batch);
             }
         }
     }
 
+    fn is_abandoned(&self, work: &Work) -> bool {
+        let closed = work.answer.is_closed();
+        if closed {
+            self.instruments.abandoned();
+        }
+        closed
+    }
+
     fn answer(&self, batch: Vec<Work>) {
         let faces = batch.iter().flat_map(|work| &work.faces);
         let pixels: Vec<u8> = faces.flatten().copied().collect();
+        let (count, clock) = (batch.iter().map(|work| work.faces.len()).sum(), Instant::now());
         // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
         let outputs = catch_unwind(AssertUnwindSafe(|| self.forward(&pixels)));
         let mut outputs = outputs
@@ -212,6 +187,7 @@ impl Model {
             })
             .unwrap_or_default()
             .into_iter();
+        self.instruments.answered(count, clock.elapsed());
         for work in batch {
             let own: Vec<Output> = outputs.by_ref().take(work.faces.len()).collect();
             let _ = work.answer.send((own.len() == work.faces.len()).then_some(own));
@@ -238,22 +214,23 @@ impl Model {
 mod tests {
     use super::*;
 
-    fn engine(queue: usize) -> Engine {
+    fn engine() -> Engine {
         let net = NetSpec::default();
         let store = VarStore::new(Device::Cpu);
         AgeNet::new(&store.root(), net);
         let bytes = weights::write(&weights::variables(&store)).unwrap();
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
         let shape = Shape { net, input, mirrored: true, temperature: 0.5 };
-        Engine::start(&bytes, &shape, Precision::Float32, queue).unwrap()
+        let instruments = Arc::new(Instruments::new());
+        Engine::start(&bytes, &shape, Precision::Float32, instruments).unwrap()
     }
 
     #[tokio::test]
     async fn an_answer_is_the_same_alone_and_in_a_batch() {
-        let engine = engine(64);
+        let engine = engine();
         let face = |shade: u8| vec![shade; engine.input().crop_bytes()];
-        let alone = engine.estimate(face(50), Admission::Refuse).await.unwrap();
-        let together = (0..20u8).map(|i| engine.estimate(face(i * 10), Admission::Wait));
+        let alone = engine.estimate(face(50)).await.unwrap();
+        let together = (0..20u8).map(|i| engine.estimate(face(i * 10)));
         let together = futures_util::future::join_all(together).await;
         let same = together[5].as_ref().unwrap();
         for (left, right) in alone.distribution.iter().zip(&same.distribution) {
@@ -264,13 +241,13 @@ mod tests {
 
     #[tokio::test]
     async fn faces_sent_together_are_answered_in_order_and_always_the_same() {
-        let engine = engine(64);
+        let engine = engine();
         let face = |shade: u8| vec![shade; engine.input().crop_bytes()];
         let faces: Vec<_> = (0..20u8).map(|i| face(i * 10)).collect();
-        let alone = engine.estimate_batch(faces.clone(), Admission::Wait).await.unwrap();
-        let company = (0..9u8).map(|i| engine.estimate(face(i), Admission::Wait));
+        let alone = engine.estimate_batch(faces.clone()).await.unwrap();
+        let company = (0..9u8).map(|i| engine.estimate(face(i)));
         let (again, company) = futures_util::future::join(
-            engine.estimate_batch(faces, Admission::Wait),
+            engine.estimate_batch(faces),
             futures_util::future::join_all(company),
         )
         .await;
@@ -279,31 +256,9 @@ mod tests {
             outputs.iter().map(|output| output.distribution.clone()).collect()
         };
         assert_eq!(bits(&again.unwrap()), bits(&alone));
-        let single = engine.estimate(face(70), Admission::Refuse).await.unwrap();
+        let single = engine.estimate(face(70)).await.unwrap();
         for (left, right) in single.distribution.iter().zip(&alone[7].distribution) {
             assert!((left - right).abs() < 1e-5);
         }
-    }
-
-    #[test]
-    fn as_many_enter_as_the_queue_holds() {
-        let engine = engine(2);
-        let places = [engine.enter().unwrap(), engine.enter().unwrap()];
-        assert!(matches!(engine.enter(), Err(EngineError::Full)));
-        drop(places);
-        assert!(engine.enter().is_ok());
-    }
-
-    #[tokio::test(flavor = "current_thread")]
-    async fn a_full_queue_refuses_and_serves_those_who_wait() {
-        let engine = engine(1);
-        let face = || vec![0; engine.input().crop_bytes()];
-        // On one thread nothing is awaited between the sends, so the queue of one overflows.
-        let refused = (0..8).map(|_| engine.estimate(face(), Admission::Refuse));
-        let refused = futures_util::future::join_all(refused).await;
-        assert!(refused.iter().any(|answer| matches!(answer, Err(EngineError::Full))));
-        let waiting = (0..8).map(|_| engine.estimate(face(), Admission::Wait));
-        let waiting = futures_util::future::join_all(waiting).await;
-        assert!(waiting.iter().all(Result::is_ok));
     }
 }

@@ -1,19 +1,20 @@
 //! One photo's way: decode, faces, model, calibration.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use agespan_conformal::{
     AdaptiveLevel, AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
 };
 use bytes::Bytes;
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use crate::Calibrations;
 use crate::calibrations::Active;
-use crate::engine::{Admission, EngineError, MAX_BATCH, Output};
+use crate::engine::{EngineError, MAX_BATCH, Output};
 use crate::faces::{Crop, FaceError, Faces, Found, Place, Seen, Wanted};
 use crate::model::{LoadError, Loaded, Models};
+use crate::queue::{Admission, Busy, Caller, FairQueue};
 
 /// How photos are to be estimated.
 #[derive(Clone, Debug)]
@@ -22,7 +23,9 @@ pub struct Options {
     pub coverage: Coverage,
     /// Which faces of each.
     pub wanted: Wanted,
-    /// What happens when the model is busy.
+    /// For whom.
+    pub caller: Caller,
+    /// What happens when the line is full.
     pub admission: Admission,
 }
 
@@ -75,6 +78,9 @@ pub enum EstimateError {
     /// There is no face to estimate.
     #[error(transparent)]
     Face(#[from] FaceError),
+    /// There is no room for the request.
+    #[error(transparent)]
+    Busy(#[from] Busy),
     /// The model did not answer.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -101,12 +107,13 @@ pub struct Estimator {
     models: Models,
     calibrations: Calibrations,
     faces: Faces,
+    queue: FairQueue,
 }
 
 impl Estimator {
     /// Out of its parts.
-    pub fn new(models: Models, calibrations: Calibrations, faces: Faces) -> Self {
-        Self { models, calibrations, faces }
+    pub fn new(models: Models, calibrations: Calibrations, faces: Faces, queue: FairQueue) -> Self {
+        Self { models, calibrations, faces, queue }
     }
 
     /// The loaded models.
@@ -138,18 +145,15 @@ impl Estimator {
         options: &Options,
     ) -> Result<PhotoEstimate, EstimateError> {
         let engine = &session.model.engine;
-        let _place = match options.admission {
-            Admission::Refuse => Some(engine.enter()?),
-            Admission::Wait => None,
-        };
+        let _place = self.queue.enter(&options.caller, 1, options.admission).await?;
         let mut seen = self.faces.look(image, engine.input(), &options.wanted).await?;
         let mut pixels = pixels(&mut seen);
         let outputs = match (pixels.pop(), pixels.is_empty()) {
             // One face goes with those of others, several stay together.
-            (Some(face), true) => vec![engine.estimate(face, options.admission).await?],
+            (Some(face), true) => vec![engine.estimate(face).await?],
             (last, _) => {
                 pixels.extend(last);
-                engine.estimate_batch(pixels, options.admission).await?
+                engine.estimate_batch(pixels).await?
             }
         };
         session.judge_all(seen, &mut outputs.into_iter(), options.coverage)
@@ -160,35 +164,42 @@ impl Estimator {
     pub async fn estimate_all(
         &self,
         session: &Session,
-        images: Vec<Bytes>,
+        images: &[Bytes],
         options: &Options,
     ) -> Vec<Result<PhotoEstimate, EstimateError>> {
-        let input = session.model.engine.input();
-        let seen = stream::iter(images)
-            .map(|image| self.faces.look(image, input, &options.wanted))
-            .buffered(MAX_BATCH);
-        let mut batches = pin!(seen.chunks(MAX_BATCH));
-        let mut answers = Vec::new();
-        while let Some(batch) = batches.next().await {
-            answers.extend(estimate_batch(session, batch, options.coverage).await);
-        }
-        answers
+        let batches = images.chunks(MAX_BATCH);
+        let batches: Vec<_> =
+            batches.map(|batch| self.estimate_batch(session, batch, options)).collect();
+        // While the model looks at one batch the next is decoded.
+        let answers = stream::iter(batches).buffered(2);
+        answers.flat_map(stream::iter).collect().await
     }
-}
 
-async fn estimate_batch(
-    session: &Session,
-    mut batch: Vec<Result<Seen, FaceError>>,
-    coverage: Coverage,
-) -> Vec<Result<PhotoEstimate, EstimateError>> {
-    let faces = batch.iter_mut().flatten().flat_map(pixels).collect();
-    let outputs = session.model.engine.estimate_batch(faces, Admission::Wait).await;
-    let mut outputs = outputs.map(Vec::into_iter);
-    let mut answer = |seen: Result<Seen, FaceError>| match &mut outputs {
-        Ok(outputs) => session.judge_all(seen?, outputs, coverage),
-        Err(error) => seen.map_err(EstimateError::from).and(Err(error.clone().into())),
-    };
-    batch.into_iter().map(&mut answer).collect()
+    async fn estimate_batch(
+        &self,
+        session: &Session,
+        images: &[Bytes],
+        options: &Options,
+    ) -> Vec<Result<PhotoEstimate, EstimateError>> {
+        let engine = &session.model.engine;
+        let place = self.queue.enter(&options.caller, images.len(), Admission::Wait).await;
+        let _place = match place {
+            Ok(place) => place,
+            Err(busy) => return images.iter().map(|_| Err(busy.into())).collect(),
+        };
+        let looks: Vec<_> = images
+            .iter()
+            .map(|image| self.faces.look(image.clone(), engine.input(), &options.wanted))
+            .collect();
+        let mut seen = join_all(looks).await;
+        let outputs = engine.estimate_batch(seen.iter_mut().flatten().flat_map(pixels).collect());
+        let mut outputs = outputs.await.map(Vec::into_iter);
+        let mut answer = |seen: Result<Seen, FaceError>| match &mut outputs {
+            Ok(outputs) => session.judge_all(seen?, outputs, options.coverage),
+            Err(error) => seen.map_err(EstimateError::from).and(Err(error.clone().into())),
+        };
+        seen.into_iter().map(&mut answer).collect()
+    }
 }
 
 /// What the model is to look at.

@@ -4,6 +4,7 @@
 //!
 //! * [`transport`]: the RPCs; converts and maps errors.
 //! * [`Estimator`]: one photo's way through decoding, faces, model and calibration. Start reading there.
+//! * [`FairQueue`]: who is next, between callers.
 //! * [`Decoder`]: bytes to pixels, off the async threads, a few at a time.
 //! * [`faces`]: finds the faces of a photo, and cuts them as the model has seen faces.
 //! * [`engine`]: the batcher and the thread that owns a model.
@@ -21,9 +22,11 @@ mod decoder;
 pub mod engine;
 mod estimator;
 pub mod faces;
+mod instruments;
 pub mod model;
 mod network;
 mod precision;
+mod queue;
 pub mod training;
 pub mod transport;
 mod worker;
@@ -40,7 +43,9 @@ pub use decoder::Decoder;
 pub use estimator::{
     CheckError, EstimateError, Estimator, FaceEstimate, Options, PhotoEstimate, Session,
 };
+pub use instruments::Instruments;
 pub use precision::Precision;
+pub use queue::{Admission, Busy, Caller, FairQueue, Place};
 
 /// Kind of the jobs that train.
 pub(crate) const TRAIN_KIND: &str = "train-model";
@@ -57,7 +62,8 @@ pub async fn assemble(
     let registry = model::Registry::new(platform.storage.clone());
     registry.install_shipped().await?;
     let precision = config.precision.unwrap_or_else(Precision::of_this_processor);
-    let models = model::Models::new(registry.clone(), precision, config.queue);
+    let instruments = Arc::new(Instruments::new());
+    let models = model::Models::new(registry.clone(), precision, instruments.clone());
     models.refresh().await?;
     let calibrations = Calibrations::new(&platform.data_dir.join("calibrations"))?;
     let estimator = Arc::new(Estimator::new(
@@ -67,9 +73,10 @@ pub async fn assemble(
             Decoder::new(config.decoders),
             faces::FaceFinder::new(&config.models.first_weights),
         ),
+        FairQueue::new(config.at_once, config.queue, instruments),
     ));
 
-    let peers = transport::Peers::new(&platform.dataset_url, &platform.calibrator_url)?;
+    let peers = transport::Peers::new(platform);
     let watch = peers.clone();
     // The model is loaded by now; what is missing for good answers is its calibration.
     let (ready, readiness) = tokio::sync::watch::channel(!calibrations.is_empty());

@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::{ModelError, Record, Registry};
 use crate::Precision;
 use crate::engine::Engine;
+use crate::instruments::Instruments;
 
 /// How often the store is asked which model is active. A replica learns of another's activation by
 /// this; its own it follows at once.
@@ -58,7 +59,7 @@ struct Slots {
 pub struct Models {
     registry: Registry,
     precision: Precision,
-    queue: usize,
+    instruments: Arc<Instruments>,
     slots: Arc<RwLock<Slots>>,
     /// Held while loading, so that many requests for one model load it once.
     loading: Arc<Mutex<()>>,
@@ -66,8 +67,8 @@ pub struct Models {
 
 impl Models {
     /// None yet.
-    pub fn new(registry: Registry, precision: Precision, queue: usize) -> Self {
-        Self { registry, precision, queue, slots: Arc::default(), loading: Arc::default() }
+    pub fn new(registry: Registry, precision: Precision, instruments: Arc<Instruments>) -> Self {
+        Self { registry, precision, instruments, slots: Arc::default(), loading: Arc::default() }
     }
 
     /// The active model.
@@ -130,7 +131,8 @@ impl Models {
     async fn load(&self, id: &str) -> Result<Arc<Loaded>, LoadError> {
         let record = self.registry.record(id).await?;
         let weights = self.registry.weights(&record).await?;
-        let engine = Engine::start(&weights, &record.card.shape(), self.precision, self.queue)
+        let (shape, instruments) = (record.card.shape(), self.instruments.clone());
+        let engine = Engine::start(&weights, &shape, self.precision, instruments)
             .map_err(|source| LoadError::Weights { id: id.to_owned(), source })?;
         Ok(Arc::new(Loaded { record, engine }))
     }

@@ -65,7 +65,7 @@ pub(super) fn count(count: impl TryInto<u32>) -> u32 {
 pub(super) fn estimate_error(error: EstimateError) -> Status {
     match error {
         EstimateError::Face(error) => faces::face_error(&error),
-        EstimateError::Engine(error @ EngineError::Full) => {
+        EstimateError::Busy(error) => {
             status::retry_later(Code::ResourceExhausted, "QUEUE_FULL", error.to_string())
         }
         EstimateError::Engine(error @ EngineError::Ended) => {

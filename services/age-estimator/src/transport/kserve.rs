@@ -9,9 +9,9 @@ use agespan_service::{status, transport};
 use bytes::{Buf, Bytes};
 use tonic::{Request, Response, Status};
 
-use super::{MAX_IMAGES, Transport, convert, names, session};
-use crate::engine::Admission;
+use super::{MAX_IMAGES, Transport, caller, convert, names, session};
 use crate::faces::Wanted;
+use crate::queue::Admission;
 use crate::{FaceEstimate, Options, Session};
 
 /// Whichever model is active.
@@ -108,6 +108,7 @@ impl GrpcInferenceService for Transport {
         &self,
         request: Request<proto::ModelInferRequest>,
     ) -> Result<Response<proto::ModelInferResponse>, Status> {
+        let caller = caller(&request);
         let mut request = request.into_inner();
         let coverage = transport::coverage(coverage(&request.parameters)?)?;
         let outputs = outputs(&request)?;
@@ -119,8 +120,9 @@ impl GrpcInferenceService for Transport {
             let message = format!("{model} has no active calibration; calibrate it first");
             return Err(status::precondition("NOT_CALIBRATED", &model, message));
         }
-        let options = Options { coverage, wanted: Wanted::default(), admission: Admission::Wait };
-        let photos = self.estimator.estimate_all(&session, images, &options).await;
+        let (wanted, admission) = (Wanted::default(), Admission::Wait);
+        let options = Options { coverage, wanted, caller, admission };
+        let photos = self.estimator.estimate_all(&session, &images, &options).await;
         let mut faces = Vec::with_capacity(photos.len());
         for photo in photos {
             faces.extend(photo.map_err(convert::estimate_error)?.faces.into_iter().next());

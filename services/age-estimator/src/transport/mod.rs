@@ -25,8 +25,8 @@ use tonic::{Request, Response, Status, Streaming};
 pub use peers::Peers;
 pub(crate) use peers::{Labelled, Split};
 
-use crate::engine::Admission;
 use crate::model::{Record, Registry};
+use crate::queue::{Admission, Caller};
 use crate::training::page::page;
 use crate::{EstimateError, Estimator, Options, PhotoEstimate, Session, TRAIN_KIND};
 
@@ -69,6 +69,11 @@ async fn session(estimator: &Estimator, model: &str) -> Result<Session, Status> 
     estimator.session(id).await.map_err(convert::load_error)
 }
 
+/// Who takes turns with others: an address, since callers have no names yet.
+fn caller<T>(request: &Request<T>) -> Caller {
+    request.remote_addr().map_or_else(|| "".into(), |address| address.ip().to_string().into())
+}
+
 fn names(session: &Session) -> (String, String) {
     let calibration = session.calibration.as_ref();
     (
@@ -80,6 +85,7 @@ fn names(session: &Session) -> (String, String) {
 async fn estimate_one(
     estimator: &Estimator,
     request: proto::EstimateAgeRequest,
+    caller: Caller,
     admission: Admission,
 ) -> Result<proto::EstimateAgeResponse, Status> {
     let asked = transport::coverage(request.coverage)?;
@@ -87,7 +93,7 @@ async fn estimate_one(
     let session = session(estimator, &request.model).await?;
     let coverage = session.coverage(&request.stream, asked);
     let photo = estimator
-        .estimate(&session, request.image, &Options { coverage, wanted, admission })
+        .estimate(&session, request.image, &Options { coverage, wanted, caller, admission })
         .await
         .map_err(convert::estimate_error)?;
     let (model, calibration) = names(&session);
@@ -105,7 +111,9 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::EstimateAgeRequest>,
     ) -> Result<Response<proto::EstimateAgeResponse>, Status> {
-        let answer = estimate_one(&self.estimator, request.into_inner(), Admission::Refuse).await?;
+        let caller = caller(&request);
+        let request = request.into_inner();
+        let answer = estimate_one(&self.estimator, request, caller, Admission::Refuse).await?;
         Ok(Response::new(answer))
     }
 
@@ -113,6 +121,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::BatchEstimateAgeRequest>,
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let coverage = transport::coverage(request.coverage)?;
         let wanted = faces::wanted(request.faces, &request.refuse)?;
@@ -122,8 +131,8 @@ impl EstimatorService for Transport {
         }
         let session = session(&self.estimator, &request.model).await?;
         let coverage = session.coverage(&request.stream, coverage);
-        let options = Options { coverage, wanted, admission: Admission::Wait };
-        let photos = self.estimator.estimate_all(&session, request.images, &options).await;
+        let options = Options { coverage, wanted, caller, admission: Admission::Wait };
+        let photos = self.estimator.estimate_all(&session, &request.images, &options).await;
         let result = |photo: Result<PhotoEstimate, EstimateError>| {
             let outcome = match photo.map_err(convert::estimate_error) {
                 Ok(photo) => image_result::Outcome::Estimates(convert::photo(
@@ -143,13 +152,13 @@ impl EstimatorService for Transport {
         &self,
         request: Request<Streaming<proto::StreamEstimateAgeRequest>>,
     ) -> Result<Response<Self::StreamEstimateAgeStream>, Status> {
-        let estimator = self.estimator.clone();
+        let (estimator, caller) = (self.estimator.clone(), caller(&request));
         let answers = request.into_inner().map(move |message| {
-            let estimator = estimator.clone();
+            let (estimator, caller) = (estimator.clone(), caller.clone());
             async move {
                 let proto::StreamEstimateAgeRequest { id, request } = message?;
-                let answer =
-                    estimate_one(&estimator, request.unwrap_or_default(), Admission::Wait).await;
+                let request = request.unwrap_or_default();
+                let answer = estimate_one(&estimator, request, caller, Admission::Wait).await;
                 let outcome = match answer {
                     Ok(answer) => stream_estimate_age_response::Outcome::Response(answer),
                     Err(error) => {
@@ -166,6 +175,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::VerifyAgeRequest>,
     ) -> Result<Response<proto::VerifyAgeResponse>, Status> {
+        let caller = caller(&request);
         let request = request.into_inner();
         let wanted = verify::wanted(request.faces, &request.refuse)?;
         let session = session(&self.estimator, &request.model).await?;
@@ -173,7 +183,8 @@ impl EstimatorService for Transport {
         let marks = session
             .marks(request.at_least, transport::false_pass_rate(request.false_pass_rate)?)
             .map_err(verify::check_error)?;
-        let options = Options { coverage: Coverage::DEFAULT, wanted, admission: Admission::Refuse };
+        let (coverage, admission) = (Coverage::DEFAULT, Admission::Refuse);
+        let options = Options { coverage, wanted, caller, admission };
         let photo = self
             .estimator
             .estimate(&session, request.image, &options)

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use agespan_client::{AddressError, Client, explain};
+use agespan_client::{Client, explain};
 use agespan_jobs::{JobContext, JobFailure};
 use agespan_proto::age::v1::Gender;
 use agespan_proto::calibrator::v1::WatchCalibrationRequest;
 use agespan_proto::dataset::v1 as proto;
-use agespan_service::CancellationToken;
 use agespan_service::transport::{gather, peer_failure};
+use agespan_service::{CancellationToken, Platform};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tonic::Status;
@@ -59,12 +59,9 @@ fn labelled(sample: proto::SampleImage) -> Option<Labelled> {
 }
 
 impl Peers {
-    /// At these addresses; nothing is contacted yet.
-    ///
-    /// # Errors
-    /// When an address cannot be understood.
-    pub fn new(dataset_url: &str, calibrator_url: &str) -> Result<Self, AddressError> {
-        Ok(Self { dataset: Client::new(dataset_url)?, calibrator: Client::new(calibrator_url)? })
+    /// The platform's.
+    pub fn new(platform: &Platform) -> Self {
+        Self { dataset: platform.dataset.clone(), calibrator: platform.calibrator.clone() }
     }
 
     pub(crate) async fn dataset_hash(&self, dataset: &str) -> Result<String, JobFailure> {
