@@ -1,11 +1,17 @@
 //! What a handler sees of its job.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{JobsError, Lease, Progress, progress::Pace};
+
+/// Between two tries to save a checkpoint while Redis is away.
+const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// Why a handler should stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +61,12 @@ impl JobContext {
         self.lease().attempt()
     }
 
+    /// The fencing token of this attempt: the next one has a greater. For stores that can refuse
+    /// what an older attempt still writes.
+    pub fn fence(&self) -> u64 {
+        self.lease().fence()
+    }
+
     /// What the attempt before this one saved last.
     pub fn checkpoint(&self) -> Option<&str> {
         self.lease().checkpoint()
@@ -86,9 +98,23 @@ impl JobContext {
 
     /// Keeps where the next attempt can continue: at most 64 KiB, typically the name of an artifact
     /// and a position. Once this returns, no crash of this worker loses it.
+    ///
+    /// While Redis is away it waits, until the handler should stop: an outage is not the job's fault
+    /// and must not cost it an attempt.
     pub async fn save_checkpoint(&self, checkpoint: &str) -> Result<(), JobsError> {
-        let saved = self.lease().save_checkpoint(checkpoint).await;
-        self.notice_fencing(saved)
+        loop {
+            let saved = self.lease().save_checkpoint(checkpoint).await;
+            match saved {
+                Err(error) if error.is_unavailable() && !self.cancelled().is_cancelled() => {
+                    tracing::warn!(%error, "the checkpoint is not saved yet");
+                }
+                saved => return self.notice_fencing(saved),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(SAVE_AGAIN_AFTER) => {}
+                () = self.cancelled().cancelled() => {}
+            }
+        }
     }
 
     pub(crate) fn lease(&self) -> &Lease {
