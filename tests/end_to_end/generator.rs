@@ -87,11 +87,16 @@ fn is_takeover(line: &str) -> bool {
     line.contains("\"attempt\":2") || line.contains("\"attempt\":3")
 }
 
+/// As many as three workers are killed over.
+const COUNT: u32 = 200;
+const STEPS: u32 = 10;
+
 #[tokio::test]
 async fn workers_that_are_killed_change_no_image() {
     let sandbox = Sandbox::new().await;
     let (server, _) = server(&sandbox).await;
-    let request = || proto::GenerateFacesRequest { width: 32, height: 32, ..asked(24, 60) };
+    let all = u64::from(COUNT * STEPS);
+    let request = || proto::GenerateFacesRequest { width: 32, height: 32, ..asked(COUNT, STEPS) };
     let job = generate(&server, request()).await.unwrap();
     let first = sandbox.start(PROGRAM, &WORKER).await;
     let others = [sandbox.start(PROGRAM, &WORKER).await, sandbox.start(PROGRAM, &WORKER).await];
@@ -99,7 +104,7 @@ async fn workers_that_are_killed_change_no_image() {
     let (streamed, victim) = tokio::join!(stream(&server, &job.name, 0), async {
         let mut victim = first;
         for share in [6, 2] {
-            server.until(&job.name, |job| done(job) >= 24 * 60 / share).await;
+            server.until(&job.name, |job| done(job) >= all / share).await;
             victim.kill().await;
             victim = sandbox.start(PROGRAM, &WORKER).await;
         }
@@ -109,14 +114,14 @@ async fn workers_that_are_killed_change_no_image() {
     let ended = server.until(&job.name, |job| job.state() == JobState::Succeeded).await;
     assert_eq!(ended.result, job.name);
     let progress = ended.progress.unwrap();
-    assert_eq!((progress.done, progress.total), (24 * 60, 24 * 60));
-    assert_eq!(disturbed.len(), 24);
+    assert_eq!((progress.done, progress.total), (all, all));
+    assert_eq!(disturbed.len(), COUNT as usize);
     for (image, index) in disturbed.iter().zip(0u32..) {
         assert_eq!((image.index, image.seed), (index, 100 + u64::from(index)));
         assert!(image.image.starts_with(b"\x89PNG"));
     }
     let distinct: HashSet<&Bytes> = disturbed.iter().map(|image| &image.image).collect();
-    assert_eq!(distinct.len(), 24);
+    assert_eq!(distinct.len(), COUNT as usize);
     let takeovers =
         others.iter().chain([&victim]).filter(|worker| worker.log().lines().any(is_takeover));
     assert!(takeovers.count() > 0, "nobody took over what a killed worker had begun");

@@ -18,7 +18,9 @@ mod photos;
 mod pipeline;
 mod probes;
 mod reported;
+mod security;
 mod services;
+mod swap;
 #[path = "../../services/diffusion-generator/src/tiny_pipeline.rs"]
 mod tiny_pipeline;
 mod utkface;

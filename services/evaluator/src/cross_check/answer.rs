@@ -1,10 +1,14 @@
 //! What the figures say, in words: each sentence is chosen by a figure and its bounds.
 
-use super::{CrossCheck, Second};
+use std::collections::BTreeMap;
+
+use super::{CrossCheck, Row, Second};
 use crate::metrics::Bounded;
 
 /// The slope from which estimates are said to follow prompts over the whole range.
 const FOLLOWS: f64 = 0.8;
+/// From so many years of mean difference, with certainty, a prompted decade is called out.
+const APART: f64 = 5.0;
 /// The error of the best published models on real faces, in years: MiVOLO on UTKFace (Kuprashevich and
 /// Tolstykh 2023, arXiv 2307.04616).
 const ON_REAL_FACES: f64 = 4.23;
@@ -27,7 +31,11 @@ pub fn answer(found: &CrossCheck) -> Vec<String> {
         found.line.correlation.lower,
         found.line.correlation.upper,
     );
-    let mut answer = vec![shown, follows(&found.line.slope), holds(found), gender(found)];
+    let mut answer = vec![shown];
+    let worst = worst_decade(&found.rows);
+    answer.push(follows(&found.line.slope, worst.is_none()));
+    answer.extend(worst);
+    answer.extend([holds(found), gender(found)]);
     if let Some(shifted) = &found.shifted {
         answer.push(format!(
             "Intervals that are weighted for the shift hold {} of the prompted ages and are {:.1} years \
@@ -47,9 +55,11 @@ pub fn answer(found: &CrossCheck) -> Vec<String> {
     answer
 }
 
-fn follows(slope: &Bounded) -> String {
-    if slope.lower >= FOLLOWS {
+fn follows(slope: &Bounded, everywhere: bool) -> String {
+    if slope.lower >= FOLLOWS && everywhere {
         "Estimates follow the prompts over the whole range.".to_owned()
+    } else if slope.lower >= FOLLOWS {
+        "Estimates grow with the prompts from end to end, but not evenly.".to_owned()
     } else if slope.upper < FOLLOWS {
         "Estimates follow the prompts only in part: the young come out older and the old younger than \
          asked for."
@@ -58,6 +68,25 @@ fn follows(slope: &Bounded) -> String {
         "Whether estimates follow the prompts over the whole range cannot be said from so few faces."
             .to_owned()
     }
+}
+
+/// The prompted decade whose estimates are furthest from it, if that is far and certain.
+fn worst_decade(rows: &[Row]) -> Option<String> {
+    let mut decades: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
+    for row in rows {
+        decades.entry(row.age / 10 * 10).or_default().push(row.estimate - f64::from(row.age));
+    }
+    let biases = decades.into_iter().map(|(decade, off)| (decade, Bounded::mean(&off)));
+    let apart = biases.filter(|(_, bias)| bias.lower > APART || bias.upper < -APART);
+    let (decade, bias) = apart.max_by(|(_, a), (_, b)| a.value.abs().total_cmp(&b.value.abs()))?;
+    let [value, lower, upper] = [bias.value, bias.lower, bias.upper].map(f64::abs);
+    Some(format!(
+        "Faces asked to be {decade}–{} come out {value:.0} years ({:.0}–{:.0}) {} than asked for.",
+        decade + 9,
+        lower.min(upper),
+        lower.max(upper),
+        if bias.value < 0.0 { "younger" } else { "older" },
+    ))
 }
 
 fn holds(found: &CrossCheck) -> String {

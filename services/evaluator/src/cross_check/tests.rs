@@ -74,6 +74,13 @@ fn the_answer_follows_the_figures() {
     assert!(bad.contains("too few to lean on"), "{bad}");
     assert!(bad.contains("points at the generator"), "{bad}");
     assert!(good.contains("cannot tell"), "{good}");
+    assert!(bad.contains("Faces asked to be 80–89 come out 36 years"), "{bad}");
+    let mut uneven = rows(1.0, 0.0);
+    for row in uneven.iter_mut().filter(|row| (40..50).contains(&row.age)) {
+        row.estimate -= 9.0;
+    }
+    let uneven = answer(&check(uneven)).join(" ");
+    assert!(uneven.contains("not evenly") && uneven.contains("40–49 come out 9 years"), "{uneven}");
 }
 
 #[test]
