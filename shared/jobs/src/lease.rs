@@ -20,6 +20,8 @@ pub struct Lease {
     pub(crate) stream: String,
     pub(crate) worker: String,
     pub(crate) fence: u64,
+    /// Names the claim: what the scripts ask for.
+    pub(crate) claim: String,
     pub(crate) attempt: u32,
     pub(crate) checkpoint: Option<String>,
 }
@@ -105,7 +107,7 @@ impl Lease {
 
     fn call<'a>(&self, script: &'a redis::Script) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
-        call.key(self.jobs.keys().job(&self.id)).key(&self.stream).arg(self.fence);
+        call.key(self.jobs.keys().job(&self.id)).key(&self.stream).arg(&self.claim);
         call
     }
 

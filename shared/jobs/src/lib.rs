@@ -8,7 +8,7 @@
 //!   [`Handler`], which sees the job through a [`JobContext`]. `worker.rs` is the loop, `attempt.rs`
 //!   the life of one job in it, `heartbeat.rs` what keeps its lease.
 //! * [`Queue`] and [`Lease`]: what a `Worker` is made of. One delivers, the other is the right to
-//!   write to a job, and every write it makes carries its fencing token.
+//!   write to a job, and every write it makes names its claim, with a fencing token for other stores.
 //! * `scripts/*.lua`: every transition of a job, each one atomic step in Redis. They hold the
 //!   invariants; the Rust around them only calls them (`scripts.rs`, `store.rs`).
 //! * [`availability`]: whether Redis answers, as a flag for readiness.
@@ -35,7 +35,7 @@
 //!
 //! * Redis is the only place where job state lives, and its clock the only clock.
 //! * A job is delivered at least once and *finishes once*: two workers may run it for a moment, but
-//!   only the newest fencing token can write. The other gets [`JobsError::Fenced`]. What a handler
+//!   only the newest claim can write. The other gets [`JobsError::Fenced`]. What a handler
 //!   writes elsewhere must therefore be idempotent (content-addressed artifacts are).
 //! * A stream is trimmed, never `XDEL`ed, so that the `lag` that autoscalers read stays a number.
 //!   A queue that waits for retries has pending entries and no lag: scale on both.

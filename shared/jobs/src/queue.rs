@@ -167,6 +167,7 @@ impl Queue {
             stream: self.stream.clone(),
             worker: self.consumer.clone(),
             fence: reply.take(1)?,
+            claim: delivery.claim.clone(),
             attempt: reply.take(2)?,
             checkpoint: reply.take(4)?,
         };

@@ -1,20 +1,20 @@
 -- RUNNING -> FAILED, or back to QUEUED when another attempt may succeed.
 --
 -- KEYS: job, stream
--- ARGV: fence, reason, message, retryable (1 or 0), retention ms
+-- ARGV: claim, reason, message, retryable (1 or 0), retention ms
 --
 -- Invariant: a job that waits for its next attempt keeps its pending entry. XAUTOCLAIM delivers it
 -- after one lease: a pause that lets a passing trouble pass, without a timer anywhere.
 local job, stream = unpack(KEYS)
-local fence, reason, message, retryable, retention_ms = unpack(ARGV)
+local claim, reason, message, retryable, retention_ms = unpack(ARGV)
 
-if already_settled(job, fence) then
+if already_settled(job, claim) then
   return {'OK'}
 end
-if not holds(job, fence) then
+if not holds(job, claim) then
   return {'FENCED'}
 end
-redis.call('HSET', job, 'last_reason', reason, 'last_message', message, 'settled', fence)
+redis.call('HSET', job, 'last_reason', reason, 'last_message', message, 'settled', claim)
 local found = redis.call('HMGET', job, 'attempt', 'max_attempts', 'cancel_requested', 'entry',
   'worker')
 

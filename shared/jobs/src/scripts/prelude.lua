@@ -12,17 +12,19 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Invariant: only the attempt that holds the newest fence token of a RUNNING job may write to it.
--- An expired lease alone refuses nothing: until somebody else claims the job, its fence is newest.
-local function holds(job, fence)
-  local held = redis.call('HMGET', job, 'state', 'fence')
-  return held[1] == 'RUNNING' and held[2] == fence
+-- Invariant: only the newest claim of a RUNNING job may write to it. An expired lease alone refuses
+-- nothing: until somebody else claims the job, its claim is the newest. Claims have names of their own
+-- besides the fence that counts them: a replica that takes over may have missed the newest count and
+-- give it out again, and then two attempts have one fence, but still not one name.
+local function holds(job, claim)
+  local held = redis.call('HMGET', job, 'state', 'claim')
+  return held[1] == 'RUNNING' and held[2] == claim
 end
 
 -- An attempt ends once. When its answer was lost on the way, the worker asks again with the same
--- fence and must hear that it succeeded, not that it was fenced off by itself.
-local function already_settled(job, fence)
-  return redis.call('HGET', job, 'settled') == fence
+-- claim and must hear that it succeeded, not that it was fenced off by itself.
+local function already_settled(job, claim)
+  return redis.call('HGET', job, 'settled') == claim
 end
 
 -- Watchers poll this counter: whatever they should see must raise it.

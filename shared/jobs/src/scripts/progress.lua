@@ -1,13 +1,13 @@
 -- Writes progress.
 --
 -- KEYS: job, stream
--- ARGV: fence, done, total, message
+-- ARGV: claim, done, total, message
 --
 -- Invariant: within an attempt `done` never goes back, even when two writes overtake each other.
 local job = KEYS[1]
-local fence, done, total, message = unpack(ARGV)
+local claim, done, total, message = unpack(ARGV)
 
-if not holds(job, fence) then
+if not holds(job, claim) then
   return {'FENCED'}
 end
 local before = redis.call('HGET', job, 'done')

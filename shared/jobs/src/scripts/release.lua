@@ -1,21 +1,21 @@
 -- Gives a job up unfinished: CANCELLED when that was asked for, else RUNNING -> QUEUED.
 --
 -- KEYS: job, stream
--- ARGV: fence, retention ms
+-- ARGV: claim, retention ms
 --
 -- Invariants: a release does not count as an attempt (draining a worker is not the job's fault);
 -- old entry out and new entry in are one step, so the job is queued exactly once and another worker
 -- can take it at once.
 local job, stream = unpack(KEYS)
-local fence, retention_ms = unpack(ARGV)
+local claim, retention_ms = unpack(ARGV)
 
-if already_settled(job, fence) then
+if already_settled(job, claim) then
   return {'OK'}
 end
-if not holds(job, fence) then
+if not holds(job, claim) then
   return {'FENCED'}
 end
-redis.call('HSET', job, 'settled', fence)
+redis.call('HSET', job, 'settled', claim)
 local found = redis.call('HMGET', job, 'id', 'entry', 'cancel_requested')
 
 if found[3] then

@@ -1,14 +1,14 @@
 -- Renews a lease and tells the worker whether somebody asked to cancel.
 --
 -- KEYS: job, stream
--- ARGV: fence, worker, lease ms
+-- ARGV: claim, worker, lease ms
 --
 -- Invariant: lease and idle time of the pending entry are renewed together (see claim.lua). It does
 -- not raise the revision: a heartbeat is nothing that a watcher wants to see.
 local job, stream = unpack(KEYS)
-local fence, worker, lease_ms = unpack(ARGV)
+local claim, worker, lease_ms = unpack(ARGV)
 
-if not holds(job, fence) then
+if not holds(job, claim) then
   return {'FENCED'}
 end
 redis.call('HSET', job, 'lease_ms', now_ms() + lease_ms)

@@ -1,18 +1,18 @@
 -- RUNNING -> SUCCEEDED.
 --
 -- KEYS: job, stream
--- ARGV: fence, result, retention ms
+-- ARGV: claim, result, retention ms
 --
 -- Invariant: work that is done counts, even when a request to cancel came a moment before.
 local job, stream = unpack(KEYS)
-local fence, result, retention_ms = unpack(ARGV)
+local claim, result, retention_ms = unpack(ARGV)
 
-if already_settled(job, fence) then
+if already_settled(job, claim) then
   return {'OK'}
 end
-if not holds(job, fence) then
+if not holds(job, claim) then
   return {'FENCED'}
 end
-redis.call('HSET', job, 'result', result, 'settled', fence)
+redis.call('HSET', job, 'result', result, 'settled', claim)
 finish(job, stream, 'SUCCEEDED', retention_ms)
 return {'OK'}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{claim, config, deliveries, start, start_with, wait_for};
+use crate::support::{claim, config, deliveries, set, start, start_with, wait_for};
 use agespan_jobs::{JobFailure, JobState, Jobs, JobsError, Progress, Queue};
 
 const KIND: &str = "train-model";
@@ -44,6 +44,40 @@ async fn a_stale_worker_is_fenced_off() {
     assert_eq!(done.last_error.map(|error| error.reason).as_deref(), Some("WORKER_LOST"));
     assert_eq!(jobs.checkpoint(&job.id).await.expect("is there").as_deref(), Some("epoch 1"));
     assert!(matches!(new.renew().await, Err(JobsError::Fenced { .. })));
+}
+
+/// A replica that takes over may not have heard of the last claim, and count it once more.
+#[tokio::test]
+async fn a_claim_that_a_fail_over_forgot_cannot_write() {
+    let fixture = start().await;
+    let jobs = &fixture.jobs;
+    let job = jobs.submit(KIND, b"", None).await.expect("submits");
+    let mut old_queue = Queue::new(jobs.clone(), KIND).expect("a valid kind");
+    let mut new_queue = Queue::new(jobs.clone(), KIND).expect("a valid kind");
+    let (old, _) = claim(&mut old_queue).await;
+    set(&fixture, &job.id, "fence", "0").await;
+    let (new, _) = claim(&mut new_queue).await;
+    assert_eq!(new.fence(), old.fence());
+    let stale = old.succeed("models/old").await;
+    assert!(matches!(stale, Err(JobsError::Fenced { .. })), "{stale:?}");
+    new.succeed("models/new").await.expect("holds the lease");
+    let stale = old.succeed("models/old").await;
+    assert!(matches!(stale, Err(JobsError::Fenced { .. })), "{stale:?}");
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_is_claimed_once() {
+    let fixture = start().await;
+    let jobs = &fixture.jobs;
+    jobs.submit(KIND, b"x", None).await.expect("submits");
+    let mut queue = Queue::new(jobs.clone(), KIND).expect("a valid kind");
+    let look = async || queue.read(1).await.expect("redis answers");
+    let delivery = wait_for("the entry", look, |found| !found.is_empty()).await.remove(0);
+    let (lost, _) = queue.claim(&delivery).await.expect("redis answers").expect("is queued");
+    let (lease, payload) = queue.claim(&delivery).await.expect("redis answers").expect("is ours");
+    assert_eq!((lease.fence(), lease.attempt(), &*payload), (lost.fence(), 1, b"x".as_slice()));
+    lease.succeed("models/1").await.expect("holds the lease");
+    assert!(queue.claim(&delivery).await.expect("redis answers").is_none());
 }
 
 #[tokio::test]

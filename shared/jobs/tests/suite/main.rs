@@ -1,7 +1,10 @@
 //! Jobs against a real `redis-server`. Nothing here measures time: tests wait for conditions.
 
+mod dead_letters;
 mod jobs;
 mod leases;
+mod outages;
 mod private_redis;
+mod replicas;
 mod support;
 mod workers;

@@ -95,6 +95,15 @@ pub(crate) async fn deliveries(queue: &mut Queue) -> Vec<Delivery> {
     found
 }
 
+/// Changes a job behind everybody's back.
+pub(crate) async fn set(fixture: &Fixture, id: &str, field: &str, value: &str) {
+    let client = redis::Client::open(fixture.redis.url()).expect("a valid url");
+    let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
+    let mut command = redis::cmd("HSET");
+    command.arg(format!("agespan:job:{id}")).arg(field).arg(value);
+    let _: u64 = command.query_async(&mut connection).await.expect("redis answers");
+}
+
 /// A worker in the background.
 pub(crate) struct Running {
     shutdown: CancellationToken,

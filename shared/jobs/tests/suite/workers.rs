@@ -16,8 +16,8 @@ use agespan_jobs::{
 use async_trait::async_trait;
 
 use crate::support::{
-    Answer, Fixture, Running, UntilCancelled, config, start, start_with, wait_for, wait_for_file,
-    wait_for_job, wait_for_state,
+    Answer, Fixture, Running, UntilCancelled, config, set, start, start_with, wait_for,
+    wait_for_file, wait_for_job, wait_for_state,
 };
 
 const KIND: &str = "train-model";
@@ -203,7 +203,7 @@ async fn a_worker_that_lost_its_lease_is_told() {
     let handler = Arc::new(Overtaken { seen: Mutex::default() });
     let worker = Running::start(jobs, KIND, Arc::clone(&handler) as Arc<dyn Handler>);
     saved_checkpoint(jobs, &job.id, "running").await;
-    raise_fence(&fixture, &job.id).await;
+    set(&fixture, &job.id, "claim", "another").await;
     let look = async || handler.seen.lock().expect("no panic").clone();
     wait_for("the handler to be told", look, |seen| *seen == [CancelReason::LeaseLost]).await;
     worker.stop().await;
@@ -303,15 +303,6 @@ fn continued(context: &JobContext, _: &[u8]) -> Result<String, JobFailure> {
 async fn saved_checkpoint(jobs: &Jobs, id: &str, checkpoint: &str) {
     let look = async || jobs.checkpoint(id).await.expect("redis answers");
     wait_for("a checkpoint", look, |saved| saved.as_deref() == Some(checkpoint)).await;
-}
-
-/// What a claim by another worker does first.
-async fn raise_fence(fixture: &Fixture, id: &str) {
-    let client = redis::Client::open(fixture.redis.url()).expect("a valid url");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("connects");
-    let mut command = redis::cmd("HINCRBY");
-    command.arg(format!("agespan:job:{id}")).arg("fence").arg(1);
-    let _: u64 = command.query_async(&mut connection).await.expect("redis answers");
 }
 
 async fn spawn_worker(fixture: &Fixture) -> Child {
