@@ -12,7 +12,7 @@ use crate::{
     list::{self, ListFilter},
     scripts,
     store::{Reply, Status, Store},
-    watch,
+    trace, watch,
 };
 
 const SUBMIT: &str = "submit a job";
@@ -77,7 +77,7 @@ impl Jobs {
         if let Some(request_id) = &request_id {
             call.key(keys.request(kind, request_id));
         }
-        call.arg(&id).arg(kind).arg(payload).arg(self.config().max_attempts);
+        call.arg(&id).arg(kind).arg(payload).arg(self.config().max_attempts).arg(trace::here());
         let mut reply = self.acknowledged(&call).await?;
         let id: String = reply.take(1)?;
         match reply.status {

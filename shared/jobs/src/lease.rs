@@ -24,6 +24,8 @@ pub struct Lease {
     pub(crate) claim: String,
     pub(crate) attempt: u32,
     pub(crate) checkpoint: Option<String>,
+    /// Of whoever submitted the job, as W3C's `traceparent`.
+    pub(crate) trace: Option<String>,
 }
 
 impl Lease {

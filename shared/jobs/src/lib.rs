@@ -59,6 +59,7 @@ mod queue;
 mod scripts;
 mod store;
 mod sweep;
+mod trace;
 mod watch;
 mod worker;
 

@@ -170,6 +170,7 @@ impl Queue {
             claim: delivery.claim.clone(),
             attempt: reply.take(2)?,
             checkpoint: reply.take(4)?,
+            trace: reply.take(5)?,
         };
         Ok(Some((lease, reply.take(3)?)))
     }

@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{Delivery, Handler, Jobs, JobsError, Lease, Queue, attempt::Attempt};
+use crate::{Delivery, Handler, Jobs, JobsError, Lease, Queue, attempt::Attempt, trace};
 
 /// A handler that checks its token between steps needs seconds; Kubernetes waits for 30.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -78,6 +78,7 @@ impl Worker {
                     id = lease.job_id(),
                     attempt = lease.attempt()
                 );
+                trace::continue_in(&span, lease.trace.as_deref());
                 // Also when a shutdown came while reading: the attempt gives the job back at once.
                 let work = attempt.clone().run(lease, payload).instrument(span);
                 running.spawn(async move {

@@ -17,8 +17,8 @@ local state, attempt = found[1], found[5]
 local function granted(fence, attempt)
   redis.call('HSET', job, 'worker', worker, 'lease_ms', now_ms() + lease_ms)
   redis.call('XCLAIM', stream, GROUP, worker, 0, entry, 'JUSTID')
-  local kept = redis.call('HMGET', job, 'payload', 'checkpoint')
-  return {'OK', fence, attempt, kept[1], kept[2]}
+  local kept = redis.call('HMGET', job, 'payload', 'checkpoint', 'trace')
+  return {'OK', fence, attempt, kept[1], kept[2], kept[3]}
 end
 
 -- Deleted, finished, or queued again under a newer entry: nothing is left to do for this one.

@@ -1,12 +1,12 @@
 -- Creates a job: hash, both indexes, stream entry and request id appear together or not at all.
 --
 -- KEYS: job, stream, index, index of the kind, sequence, [request id]
--- ARGV: id, kind, payload, max attempts
+-- ARGV: id, kind, payload, max attempts, trace
 --
 -- Invariant: of all callers with one request id exactly one creates a job; the others get that job,
 -- or REUSED when they meant another payload.
 local job, stream, index, kind_index, sequence, request = unpack(KEYS)
-local id, kind, payload, max_attempts = unpack(ARGV)
+local id, kind, payload, max_attempts, trace = unpack(ARGV)
 
 if request then
   local first = redis.call('GET', request)
@@ -34,5 +34,5 @@ redis.call('ZADD', kind_index, number, id)
 
 redis.call('HSET', job,
   'id', id, 'kind', kind, 'payload', payload, 'state', 'QUEUED', 'created_ms', now_ms(),
-  'attempt', 0, 'max_attempts', max_attempts, 'fence', 0, 'entry', entry, 'revision', 1)
+  'trace', trace, 'attempt', 0, 'max_attempts', max_attempts, 'fence', 0, 'entry', entry, 'revision', 1)
 return {'OK', id}
