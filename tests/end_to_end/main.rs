@@ -5,6 +5,7 @@
 mod age_check;
 mod bad_input;
 mod calibrator_away;
+mod callers;
 mod checked_faces;
 mod collector;
 mod cross_check;
@@ -23,5 +24,6 @@ mod services;
 mod swap;
 #[path = "../../services/diffusion-generator/src/tiny_pipeline.rs"]
 mod tiny_pipeline;
+mod traces;
 mod utkface;
 mod versions;

@@ -5,6 +5,7 @@
 //! * [`transport`]: the RPCs; converts and maps errors.
 //! * [`Estimator`]: one photo's way through decoding, faces, model and calibration. Start reading there.
 //! * [`FairQueue`]: who is next, between callers.
+//! * [`Memory`]: photos that were answered before, where that is asked for.
 //! * [`Decoder`]: bytes to pixels, off the async threads, a few at a time.
 //! * [`faces`]: finds the faces of a photo, and cuts them as the model has seen faces.
 //! * [`engine`]: the batcher and the thread that owns a model.
@@ -23,6 +24,7 @@ pub mod engine;
 mod estimator;
 pub mod faces;
 mod instruments;
+mod memory;
 pub mod model;
 mod network;
 mod precision;
@@ -44,8 +46,9 @@ pub use estimator::{
     CheckError, EstimateError, Estimator, FaceEstimate, Options, PhotoEstimate, Session,
 };
 pub use instruments::Instruments;
+pub use memory::Memory;
 pub use precision::Precision;
-pub use queue::{Admission, Busy, Caller, FairQueue, Place};
+pub use queue::{Admission, Busy, FairQueue, Place};
 
 /// Kind of the jobs that train.
 pub(crate) const TRAIN_KIND: &str = "train-model";
@@ -53,7 +56,7 @@ pub(crate) const TRAIN_KIND: &str = "train-model";
 /// The service on this platform. Loads the active model, the shipped one at first.
 ///
 /// # Errors
-/// When the model cannot be loaded or a peer's address cannot be understood.
+/// When the model cannot be loaded.
 pub async fn assemble(
     platform: &Platform,
     config: &Config,
@@ -73,7 +76,8 @@ pub async fn assemble(
             Decoder::new(config.decoders),
             faces::FaceFinder::new(&config.models.first_weights),
         ),
-        FairQueue::new(config.at_once, config.queue, instruments),
+        FairQueue::new(config.at_once, config.queue, instruments.clone()),
+        Memory::new(config.response_cache, instruments),
     ));
 
     let peers = transport::Peers::new(platform);

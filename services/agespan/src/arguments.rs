@@ -5,10 +5,12 @@ mod dataset;
 mod evaluate;
 mod finetune;
 mod generate;
+mod token;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use agespan_service::AccessConfig;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -21,6 +23,7 @@ pub(crate) use evaluate::{Estimator, Generated, Images, Metric, Scores};
 pub(crate) use finetune::{Decay, Finetune, Precision};
 pub use generate::Generate;
 pub(crate) use generate::{Gender, Pipeline, Scheduler};
+pub(crate) use token::{NewToken, Token};
 
 /// Age intervals with a guarantee, from photos of faces.
 #[derive(Parser)]
@@ -41,6 +44,8 @@ pub struct Asked {
     /// One JSON object a line.
     #[arg(long, global = true)]
     pub json: bool,
+    #[command(flatten)]
+    pub(crate) access: AccessConfig,
 }
 
 impl Arguments {
@@ -100,6 +105,9 @@ pub(crate) enum Command {
     /// Follow and steer jobs.
     #[command(subcommand)]
     Job(Job),
+    /// Make tokens for callers of a server.
+    #[command(subcommand)]
+    Token(Token),
 }
 
 /// What `agespan-system` knows to do with its own services, where no server is named.

@@ -29,12 +29,12 @@ pub use registry::{Record, Registry, RegistryError};
 /// The service on this platform.
 ///
 /// # Errors
-/// When the store fails or the address of a peer cannot be understood.
+/// When the store fails.
 pub async fn assemble(platform: &Platform) -> Result<Component, Box<dyn Error + Send + Sync>> {
     let registry = Registry::new(platform.storage.clone());
     registry.install_shipped().await?;
     let publication = Publication::new(registry.clone());
     let monitors = Monitors::open(platform.storage.clone(), publication.clone()).await?;
-    let peers = transport::Peers::new(&platform.dataset_url, &platform.estimator_url)?;
+    let peers = transport::Peers::new(platform);
     Ok(transport::component(registry, publication, monitors, peers))
 }

@@ -44,7 +44,7 @@ const FOLLOWED: usize = 32;
 /// The service on this platform, and its workers where this process has the role.
 ///
 /// # Errors
-/// When the address of a peer cannot be understood, or the store cannot take the shipped pipeline.
+/// When the store cannot take the shipped pipeline.
 pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Component, AnyError> {
     agespan_models::threads::set_count(config.threads());
     let registry = pipelines::Registry::new(platform.storage.clone());
@@ -66,7 +66,7 @@ pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Compo
     let pipelines = pipelines::Pipelines::new(registry.clone(), folder, detector);
     let dealer = worker::Dealer { jobs: jobs.clone() };
     let tuner = worker::Tuner {
-        peers: transport::Peers::new(&platform.dataset_url)?,
+        peers: transport::Peers::new(platform),
         registry,
         pipelines: pipelines.clone(),
         folder: platform.data_dir.join("finetuning"),

@@ -25,20 +25,17 @@ pub mod worker;
 use std::sync::Arc;
 
 use agespan_jobs::{Handler, Worker};
-use agespan_service::{AnyError, Component, ModelConfig, Platform};
+use agespan_service::{Component, ModelConfig, Platform};
 
 /// The service on this platform.
-///
-/// # Errors
-/// When the address of a peer cannot be understood.
-pub fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Component, AnyError> {
+pub fn assemble(platform: &Platform, config: &ModelConfig) -> Component {
     agespan_models::threads::set_count(config.threads());
     let reports = reports::Reports::new(platform.storage.clone());
     let component = transport::component(reports.clone(), platform.jobs.clone());
     if !platform.role.works() {
-        return Ok(component);
+        return component;
     }
-    let peers = transport::Peers::new(platform)?;
+    let peers = transport::Peers::new(platform);
     let comparer = images_worker::Comparer {
         peers: peers.clone(),
         reports: reports.clone(),
@@ -53,12 +50,12 @@ pub fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Component, 
         (images_worker::KIND, Arc::new(comparer)),
         (cross_check_worker::KIND, Arc::new(cross_checker)),
     ];
-    Ok(works.into_iter().fold(component, |component, (kind, handler)| {
+    works.into_iter().fold(component, |component, (kind, handler)| {
         let worker = Worker::new(platform.jobs.clone(), kind, handler, 1);
         component.with_background(move |stop| async move {
             if let Err(error) = worker.run(stop).await {
                 tracing::error!(%error, kind, "a worker ended");
             }
         })
-    }))
+    })
 }

@@ -18,6 +18,6 @@ fn main() -> ExitCode {
     agespan_service::environment::begin_for_models();
     let Arguments { process, models } = Arguments::parse();
     agespan_service::main(process, |platform| async move {
-        Ok(vec![agespan_evaluator::assemble(&platform, &models)?])
+        Ok(vec![agespan_evaluator::assemble(&platform, &models)])
     })
 }

@@ -1,14 +1,12 @@
 //! Services hosted in this process.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use agespan_age_estimator::Config as EstimatorConfig;
 use agespan_client::Client;
-use agespan_service::{AnyError, CancellationToken, Component, Config, Platform, serve};
+use agespan_service::{AnyError, CancellationToken, Component, Config, Entrance, Platform, serve};
 use anyhow::{Context, Result, anyhow};
 use clap::{Args, FromArgMatches};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::arguments::Service;
@@ -49,13 +47,13 @@ pub(crate) async fn assemble(
             Service::DiffusionGenerator => {
                 agespan_diffusion_generator::assemble(platform, &estimator.models).await?
             }
-            Service::Evaluator => agespan_evaluator::assemble(platform, &estimator.models)?,
+            Service::Evaluator => agespan_evaluator::assemble(platform, &estimator.models),
         });
     }
     Ok(components)
 }
 
-/// A system of this process's own on a free loopback port, for a command that was given no server.
+/// A system of this process's own, which opens no port, for a command that was given no server.
 pub(crate) struct System {
     /// Speaks to it.
     pub(crate) client: Client,
@@ -78,12 +76,11 @@ impl System {
         if let Some(folder) = first_weights {
             estimator.models.first_weights = folder.to_owned();
         }
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address: SocketAddr = listener.local_addr()?;
+        let (entrance, client) = Entrance::private();
         // Absolute: the first part of a relative path would be taken for a host.
         let data_dir = std::path::absolute(data_dir)?;
         let socket = format!("redis+unix://{}", data_dir.join("redis/redis.sock").display());
-        let platform = Platform::new(&process, address, redis_url.unwrap_or(&socket))?;
+        let platform = Platform::new(&process, &client, redis_url.unwrap_or(&socket))?;
         let components = assemble(services, &platform, &estimator)
             .await
             .map_err(|error| anyhow!(error))
@@ -92,7 +89,7 @@ impl System {
         let stop = CancellationToken::new();
         let (jobs, until) = (platform.jobs, stop.clone());
         let task = tokio::spawn(async move {
-            if let Err(error) = serve(listener, components, jobs, process.drain(), until).await {
+            if let Err(error) = serve(entrance, components, jobs, process.drain(), until).await {
                 tracing::error!(%error, "the system of this process stopped");
             }
         });
@@ -100,7 +97,6 @@ impl System {
             // An error means that the flag can change no more.
             let _ = flag.wait_for(|ready| *ready).await;
         }
-        let client = Client::new(&format!("http://{address}"))?;
         Ok(Self { client, stop, task })
     }
 

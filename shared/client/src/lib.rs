@@ -1,10 +1,12 @@
 //! The typed client, for the command line and for services that call each other.
 //!
-//! [`Client`] is one lazily made connection with a client for each service; [`Client::follow`]
-//! watches a job to its end; [`SplitSamples`] reads a split and [`SplitEstimates`] asks about every face of a split; [`explain`] turns a status into one line for a person.
-
-use std::error::Error as _;
-use std::time::Duration;
+//! * [`Client`]: one lazily made connection with a client for each service; [`Client::follow`]
+//!   watches a job to its end.
+//! * [`Credentials`]: TLS and the token that a client goes to a server with.
+//! * [`SplitSamples`] reads a split and [`SplitEstimates`] asks about every face of a split.
+//! * [`Reloaded`]: what is read from files, and again when they change.
+//! * [`tls`]: certificates and keys, for clients and servers.
+//! * [`explain`] turns a status into one line for a person.
 
 use agespan_proto::calibrator::v1::calibrator_service_client::CalibratorServiceClient;
 use agespan_proto::dataset::v1::dataset_service_client::DatasetServiceClient;
@@ -13,37 +15,72 @@ use agespan_proto::evaluator::v1::evaluator_service_client::EvaluatorServiceClie
 use agespan_proto::generator::v1::generator_service_client::GeneratorServiceClient;
 use agespan_proto::job::v1::job_service_client::JobServiceClient;
 use agespan_proto::job::v1::{Job, JobState, WatchJobRequest};
-use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tokio::io::DuplexStream;
+use tokio::sync::mpsc;
+use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Channel;
 
+mod connect;
+mod credentials;
+mod explain;
+mod reloaded;
 mod split;
+pub mod tls;
+mod trace;
 
 pub use agespan_proto as proto;
+pub use credentials::{Bearer, Credentials, Secret, TokenError, TokenSource};
+pub use explain::explain;
+pub use reloaded::Reloaded;
 pub use split::{SplitEstimates, SplitSamples};
 
 /// Largest message taken: a batch of images, or a calibration with a million scores.
 const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// Why an address cannot be used.
+/// Why there can be no client.
 #[derive(Debug, thiserror::Error)]
-#[error("{url:?} is not an address; write it like http://127.0.0.1:50051")]
-pub struct AddressError {
-    url: String,
-    source: tonic::transport::Error,
+#[non_exhaustive]
+pub enum ClientError {
+    /// The address cannot be understood.
+    #[error("{url:?} is not an address; write it like http://127.0.0.1:50051")]
+    Address {
+        /// As it was given.
+        url: String,
+        /// Why.
+        source: tonic::transport::Error,
+    },
+    /// A token would travel where others can read it.
+    #[error(
+        "a token would go unencrypted to {url}; write https://, or allow it with --allow-plaintext \
+         where a mesh does the TLS"
+    )]
+    Plaintext {
+        /// The address.
+        url: String,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    /// The token cannot be sent.
+    #[error(transparent)]
+    Token(#[from] TokenError),
 }
+
+/// What requests go through: the token, then the connection.
+pub type Connection = InterceptedService<Channel, Bearer>;
 
 /// A connection to a server, made when it is first used and again when it breaks.
 #[derive(Clone, Debug)]
 pub struct Client {
-    channel: Channel,
+    connection: Connection,
 }
 
 macro_rules! service {
     ($(#[$doc:meta])* $name:ident, $client:ident) => {
         $(#[$doc])*
-        pub fn $name(&self) -> $client<Channel> {
-            $client::new(self.channel.clone())
+        pub fn $name(&self) -> $client<Connection> {
+            $client::new(self.connection.clone())
                 .max_decoding_message_size(MAX_MESSAGE_BYTES)
                 .max_encoding_message_size(MAX_MESSAGE_BYTES)
         }
@@ -51,13 +88,32 @@ macro_rules! service {
 }
 
 impl Client {
-    /// A client for the server at `url`, http://host:port. Nothing is contacted yet.
-    pub fn new(url: &str) -> Result<Self, AddressError> {
-        let endpoint = Endpoint::from_shared(url.to_owned())
-            .map_err(|source| AddressError { url: url.to_owned(), source })?
-            .connect_timeout(Duration::from_secs(5))
-            .tcp_nodelay(true);
-        Ok(Self { channel: endpoint.connect_lazy() })
+    /// A client without credentials for the server at `url`, http://host:port. Nothing is contacted
+    /// yet.
+    ///
+    /// # Errors
+    /// When the address cannot be understood.
+    pub fn new(url: &str) -> Result<Self, ClientError> {
+        Self::with(url, &Credentials::default())
+    }
+
+    /// A client for the server at `url`, http://host:port or https://host:port. Certificates and the
+    /// token are read now, and again when their files change.
+    ///
+    /// # Errors
+    /// When the address or a file cannot be understood, or a token would go unencrypted to another
+    /// machine.
+    pub fn with(url: &str, credentials: &Credentials) -> Result<Self, ClientError> {
+        let bearer = Bearer::new(credentials.token.as_ref())?;
+        let channel = connect::channel(url, credentials)?;
+        Ok(Self { connection: InterceptedService::new(channel, bearer) })
+    }
+
+    /// A client of this process's own server: its connections are handed to `accept` and never leave
+    /// the process.
+    pub fn in_process(accept: mpsc::Sender<DuplexStream>) -> Self {
+        let channel = connect::in_process(accept);
+        Self { connection: InterceptedService::new(channel, Bearer::default()) }
     }
 
     service!(
@@ -103,35 +159,5 @@ impl Client {
                 Err(Status::aborted(format!("{name} failed: {} ({})", error.message, error.reason)))
             }
         }
-    }
-}
-
-/// A status in one line: what was wrong and what to do.
-pub fn explain(status: &Status) -> String {
-    let reason = status.get_details_error_info().map(|info| format!(" ({})", info.reason));
-    match status.code() {
-        // tonic's own words for a refused connection help nobody.
-        Code::Unavailable if reason.is_none() => {
-            "no server answers there; start one with `agespan up`, or name one with --server".into()
-        }
-        // Nor those for one that broke. A server's own status has no source.
-        _ if reason.is_none() && status.source().is_some() => {
-            "the connection to the server broke; a job that was begun is not lost: see `agespan job \
-             list` once the server is back"
-                .into()
-        }
-        _ => format!("{}{}", status.message(), reason.unwrap_or_default()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_broken_connection_is_told_from_what_a_server_says() {
-        let broken = Status::from_error(Box::new(std::io::Error::other("reset")));
-        assert!(explain(&broken).starts_with("the connection to the server broke"));
-        assert_eq!(explain(&Status::not_found("no job jobs/a")), "no job jobs/a");
     }
 }

@@ -5,10 +5,9 @@ use agespan_proto::dataset::v1::{
 };
 use agespan_proto::estimator::v1::estimator_service_client::EstimatorServiceClient;
 use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, BatchEstimateAgeResponse};
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
-use crate::Client;
+use crate::{Client, Connection};
 
 /// Samples with their images, a message of the dataset service at a time.
 #[derive(Debug)]
@@ -35,7 +34,7 @@ impl SplitSamples {
 #[derive(Debug)]
 pub struct SplitEstimates {
     samples: SplitSamples,
-    estimator: EstimatorServiceClient<Channel>,
+    estimator: EstimatorServiceClient<Connection>,
     asked: BatchEstimateAgeRequest,
 }
 

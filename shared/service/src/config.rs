@@ -28,8 +28,7 @@ impl Role {
 /// Settings that every process has.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Address to listen on. There is no authentication yet: keep it on loopback or behind a
-    /// network that you trust.
+    /// Address to listen on. One that others can reach wants TLS and authentication.
     #[arg(long, env = "AGESPAN_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
     /// Folder for the artifacts and, with a private Redis, its files.
@@ -57,6 +56,12 @@ pub struct Config {
     /// Addresses of the other services.
     #[command(flatten)]
     pub peers: Peers,
+    /// Who may come in.
+    #[command(flatten)]
+    pub security: crate::SecurityConfig,
+    /// What the other services are gone to with.
+    #[command(flatten)]
+    pub access: crate::AccessConfig,
     /// Logs and traces.
     #[command(flatten)]
     pub telemetry: crate::telemetry::TelemetryConfig,
@@ -74,7 +79,7 @@ impl Config {
     }
 }
 
-/// Addresses of the services, http://host:port. What is not given is looked for in this process.
+/// Addresses of the services, http://host:port or https://host:port. What is not given is looked for in this process.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Peers {
     /// The dataset service.

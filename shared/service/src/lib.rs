@@ -5,7 +5,9 @@
 //! * [`Config`]: the settings of a process, from flags and environment, read once.
 //! * [`Platform`]: what a service is given: storage, job store, addresses of its peers, role.
 //! * [`Component`]: what a service gives back: its routes, its readiness, its background work.
-//! * [`serve`]: components on one listener, with health, reflection, job service and drain.
+//! * [`Entrance`]: where requests come in: a listener, and calls of the process to itself.
+//! * [`security`]: who may come in, and what is written down about it.
+//! * [`serve`]: components behind an entrance, with health, reflection, job service and drain.
 //! * [`run`]: a whole process: configuration, telemetry, signals, [`serve`].
 //! * [`status`]: errors as `google.rpc.Status` with details.
 //! * [`Checkpoints`]: those of a job, in the artifact store.
@@ -17,10 +19,12 @@ mod checkpoints;
 mod component;
 mod config;
 mod deadline;
+mod entrance;
 pub mod environment;
 pub mod page;
 mod platform;
 mod process;
+pub mod security;
 mod serve;
 pub mod status;
 pub mod telemetry;
@@ -29,7 +33,9 @@ pub mod transport;
 pub use checkpoints::Checkpoints;
 pub use component::{Background, Component};
 pub use config::{Config, ModelConfig, Peers, Role};
+pub use entrance::{Entrance, EntranceError};
 pub use platform::{Platform, PlatformError};
 pub use process::{AnyError, main, run, until_signal};
+pub use security::{AccessConfig, Caller, SecurityConfig};
 pub use serve::{ServeError, serve};
 pub use tokio_util::sync::CancellationToken;

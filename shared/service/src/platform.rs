@@ -1,9 +1,9 @@
 //! What a service is given.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agespan_client::{Client, ClientError};
 use agespan_jobs::{Jobs, JobsConfig, JobsError};
 use agespan_storage::{Storage, StorageError};
 
@@ -20,14 +20,14 @@ pub struct Platform {
     pub role: Role,
     /// Folder for what a service writes down for itself.
     pub data_dir: PathBuf,
-    /// URL of the dataset service.
-    pub dataset_url: String,
-    /// URL of the age-estimator.
-    pub estimator_url: String,
-    /// URL of the conformal-calibrator.
-    pub calibrator_url: String,
-    /// URL of the diffusion-generator.
-    pub generator_url: String,
+    /// The dataset service.
+    pub dataset: Client,
+    /// The age-estimator.
+    pub estimator: Client,
+    /// The conformal-calibrator.
+    pub calibrator: Client,
+    /// The diffusion-generator.
+    pub generator: Client,
 }
 
 /// Why the resources cannot be had.
@@ -46,16 +46,16 @@ pub enum PlatformError {
     /// The Redis URL cannot be used.
     #[error("cannot use the Redis URL")]
     Jobs(#[from] JobsError),
+    /// There can be no client of a peer.
+    #[error(transparent)]
+    Peer(#[from] ClientError),
 }
 
 impl Platform {
     /// Opens the store and names the job store; neither Redis nor a peer is contacted yet, so that
-    /// a service starts and answers what it can while they are away.
-    pub fn new(
-        config: &Config,
-        address: SocketAddr,
-        redis_url: &str,
-    ) -> Result<Self, PlatformError> {
+    /// a service starts and answers what it can while they are away. Peers without an address are
+    /// looked for in this process, by `own`.
+    pub fn new(config: &Config, own: &Client, redis_url: &str) -> Result<Self, PlatformError> {
         let location = config.store_location();
         let storage = Storage::open(&location)
             .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
@@ -64,17 +64,20 @@ impl Platform {
             replicas: config.redis_replicas,
             ..JobsConfig::new(redis_url)
         };
-        let own = format!("http://{address}");
-        let url = |given: &Option<String>| given.clone().unwrap_or_else(|| own.clone());
+        let credentials = config.access.credentials();
+        let peer = |url: &Option<String>| match url {
+            Some(url) => Client::with(url, &credentials),
+            None => Ok(own.clone()),
+        };
         Ok(Self {
             storage,
             jobs: Jobs::new(jobs_config)?,
             role: config.role,
             data_dir: config.data_dir.clone(),
-            dataset_url: url(&config.peers.dataset_url),
-            estimator_url: url(&config.peers.estimator_url),
-            calibrator_url: url(&config.peers.calibrator_url),
-            generator_url: url(&config.peers.generator_url),
+            dataset: peer(&config.peers.dataset_url)?,
+            estimator: peer(&config.peers.estimator_url)?,
+            calibrator: peer(&config.peers.calibrator_url)?,
+            generator: peer(&config.peers.generator_url)?,
         })
     }
 }

@@ -6,11 +6,10 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use agespan_jobs::PrivateRedis;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::{Component, Config, Platform, serve, status, telemetry};
+use crate::{Component, Config, Entrance, Platform, serve, status, telemetry};
 
 /// Any error of a process's start, for its last line.
 pub type AnyError = Box<dyn Error + Send + Sync>;
@@ -28,12 +27,15 @@ pub async fn run<F>(
 where
     F: Future<Output = Result<Vec<Component>, AnyError>>,
 {
-    let _telemetry = telemetry::start(&config.telemetry)?;
+    let telemetry = telemetry::start(&config.telemetry)?;
+    if let (Some(address), Some(registry)) = (config.telemetry.metrics_listen, &telemetry.registry)
+    {
+        let served = telemetry::page::serve(address, registry.clone()).await;
+        served.map_err(|error| format!("cannot serve metrics on {address}: {error}"))?;
+    }
     let stop = until_signal()?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        format!("cannot listen on {}: {error}; choose another with --listen", config.listen)
-    })?;
-    let address = listener.local_addr()?;
+    let (entrance, own) = Entrance::open(&config).await?;
+    let address = entrance.address().unwrap_or(config.listen);
     let (redis_url, _redis) = match &config.redis_url {
         Some(url) => (url.clone(), None),
         None => {
@@ -41,11 +43,11 @@ where
             (redis.url().to_owned(), Some(redis))
         }
     };
-    let platform = Platform::new(&config, address, &redis_url)?;
+    let platform = Platform::new(&config, &own, &redis_url)?;
     let jobs = platform.jobs.clone();
     let components = assemble(platform).await?;
     listening(address);
-    serve(listener, components, jobs, config.drain(), stop).await?;
+    serve(entrance, components, jobs, config.drain(), stop).await?;
     Ok(())
 }
 

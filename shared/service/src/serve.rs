@@ -1,23 +1,24 @@
-//! Components on one listener.
+//! Components behind one entrance.
 
 use std::time::Duration;
 
 use agespan_jobs::Jobs;
 use agespan_proto::DESCRIPTORS;
 use agespan_proto::job::v1::job_service_server::{JobServiceServer, SERVICE_NAME as JOB_SERVICE};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::Component;
 use crate::deadline::DeadlineLayer;
+use crate::security::GateLayer;
+use crate::telemetry::calls::CallsLayer;
+use crate::telemetry::trace;
 use crate::transport::JobTransport;
+use crate::{Component, Entrance};
 
 /// Why serving ended early.
 #[derive(Debug, thiserror::Error)]
@@ -34,7 +35,7 @@ pub enum ServeError {
 /// Serves until `stop`, then drains: health says NOT_SERVING, workers give their jobs back,
 /// requests under way have `drain` to end.
 pub async fn serve(
-    listener: TcpListener,
+    entrance: Entrance,
     components: Vec<Component>,
     jobs: Jobs,
     drain: Duration,
@@ -70,15 +71,15 @@ pub async fn serve(
     }
 
     let deadline = stop.clone();
+    let (connections, gate) = entrance.split();
     let server = Server::builder()
-        .trace_fn(|request| tracing::info_span!("rpc", path = request.uri().path()))
+        .trace_fn(trace::of)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
+        .layer(CallsLayer::new())
+        .layer(GateLayer::new(gate))
         .layer(DeadlineLayer)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(
-            TcpIncoming::from(listener).with_nodelay(Some(true)),
-            stop.cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(connections, stop.cancelled_owned());
     let served = tokio::select! {
         served = server => served,
         // A stream that never ends must not keep the process for ever.

@@ -63,8 +63,18 @@ pub fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> 
 
 /// A status that asks the caller to try again: UNAVAILABLE or RESOURCE_EXHAUSTED.
 pub fn retry_later(code: Code, reason: &str, message: impl Into<String>) -> Status {
+    retry_after(code, reason, message, RETRY_DELAY)
+}
+
+/// A status that asks the caller to try again after `delay`.
+pub fn retry_after(
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+    delay: Duration,
+) -> Status {
     let mut details = with_reason(reason);
-    details.set_retry_info(Some(RETRY_DELAY));
+    details.set_retry_info(Some(delay));
     Status::with_error_details(code, clipped(message), details)
 }
 

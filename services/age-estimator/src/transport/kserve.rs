@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use agespan_proto::inference as proto;
 use agespan_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use agespan_proto::inference::infer_parameter::ParameterChoice;
-use agespan_service::{status, transport};
+use agespan_service::{Caller, status, transport};
 use bytes::{Buf, Bytes};
 use tonic::{Request, Response, Status};
 
-use super::{MAX_IMAGES, Transport, caller, convert, names, session};
+use super::{MAX_IMAGES, Transport, convert, names, session};
 use crate::faces::Wanted;
 use crate::queue::Admission;
 use crate::{FaceEstimate, Options, Session};
@@ -108,7 +108,7 @@ impl GrpcInferenceService for Transport {
         &self,
         request: Request<proto::ModelInferRequest>,
     ) -> Result<Response<proto::ModelInferResponse>, Status> {
-        let caller = caller(&request);
+        let caller = Caller::of(request.extensions());
         let mut request = request.into_inner();
         let coverage = transport::coverage(coverage(&request.parameters)?)?;
         let outputs = outputs(&request)?;

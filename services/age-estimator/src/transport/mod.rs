@@ -17,7 +17,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
 use agespan_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use agespan_service::page::{self, PageLimits};
-use agespan_service::{Component, status, transport};
+use agespan_service::{Caller, Component, status, transport};
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -26,7 +26,7 @@ pub use peers::Peers;
 pub(crate) use peers::{Labelled, Split};
 
 use crate::model::{Record, Registry};
-use crate::queue::{Admission, Caller};
+use crate::queue::Admission;
 use crate::training::page::page;
 use crate::{EstimateError, Estimator, Options, PhotoEstimate, Session, TRAIN_KIND};
 
@@ -69,11 +69,6 @@ async fn session(estimator: &Estimator, model: &str) -> Result<Session, Status> 
     estimator.session(id).await.map_err(convert::load_error)
 }
 
-/// Who takes turns with others: an address, since callers have no names yet.
-fn caller<T>(request: &Request<T>) -> Caller {
-    request.remote_addr().map_or_else(|| "".into(), |address| address.ip().to_string().into())
-}
-
 fn names(session: &Session) -> (String, String) {
     let calibration = session.calibration.as_ref();
     (
@@ -111,7 +106,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::EstimateAgeRequest>,
     ) -> Result<Response<proto::EstimateAgeResponse>, Status> {
-        let caller = caller(&request);
+        let caller = Caller::of(request.extensions());
         let request = request.into_inner();
         let answer = estimate_one(&self.estimator, request, caller, Admission::Refuse).await?;
         Ok(Response::new(answer))
@@ -121,7 +116,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::BatchEstimateAgeRequest>,
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
-        let caller = caller(&request);
+        let caller = Caller::of(request.extensions());
         let request = request.into_inner();
         let coverage = transport::coverage(request.coverage)?;
         let wanted = faces::wanted(request.faces, &request.refuse)?;
@@ -152,7 +147,7 @@ impl EstimatorService for Transport {
         &self,
         request: Request<Streaming<proto::StreamEstimateAgeRequest>>,
     ) -> Result<Response<Self::StreamEstimateAgeStream>, Status> {
-        let (estimator, caller) = (self.estimator.clone(), caller(&request));
+        let (estimator, caller) = (self.estimator.clone(), Caller::of(request.extensions()));
         let answers = request.into_inner().map(move |message| {
             let (estimator, caller) = (estimator.clone(), caller.clone());
             async move {
@@ -175,14 +170,13 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::VerifyAgeRequest>,
     ) -> Result<Response<proto::VerifyAgeResponse>, Status> {
-        let caller = caller(&request);
-        let request = request.into_inner();
+        let (_, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         let wanted = verify::wanted(request.faces, &request.refuse)?;
         let session = session(&self.estimator, &request.model).await?;
         // Before the photo: whoever asks for too much should not have to send a good one.
-        let marks = session
-            .marks(request.at_least, transport::false_pass_rate(request.false_pass_rate)?)
-            .map_err(verify::check_error)?;
+        let rate = transport::false_pass_rate(request.false_pass_rate)?;
+        let marks = session.marks(request.at_least, rate).map_err(verify::check_error)?;
         let (coverage, admission) = (Coverage::DEFAULT, Admission::Refuse);
         let options = Options { coverage, wanted, caller, admission };
         let photo = self
@@ -190,7 +184,9 @@ impl EstimatorService for Transport {
             .estimate(&session, request.image, &options)
             .await
             .map_err(convert::estimate_error)?;
-        Ok(Response::new(verify::answer(&session, &marks, request.at_least, &photo)?))
+        let answer = verify::answer(&session, &marks, request.at_least, &photo)?;
+        verify::write_down(&extensions, request.at_least, rate, &answer);
+        Ok(Response::new(answer))
     }
 
     async fn train_model(

@@ -1,9 +1,10 @@
 //! VerifyAge between the protocol's words and the domain's.
 
-use agespan_conformal::{AgeCheckError, Decision, Marks, Person};
+use agespan_conformal::{AgeCheckError, Coverage, Decision, Marks, Person};
 use agespan_proto::estimator::v1 as proto;
+use agespan_service::security::audit;
 use agespan_service::status;
-use tonic::{Code, Status};
+use tonic::{Code, Extensions, Status};
 
 use super::{convert, faces, names};
 use crate::faces::{Selection, Wanted};
@@ -50,6 +51,26 @@ pub(super) fn answer(
         quality: found.map(faces::quality),
         faces_found: convert::count(photo.count),
     })
+}
+
+/// The decision for the audit log. Neither the photo nor what was estimated of it goes there.
+pub(super) fn write_down(
+    extensions: &Extensions,
+    at_least: u32,
+    rate: Coverage,
+    answer: &proto::VerifyAgeResponse,
+) {
+    let outcome = answer.decision().as_str_name();
+    audit::decision(
+        extensions,
+        &audit::Decision {
+            model: &answer.model,
+            calibration: &answer.calibration,
+            at_least,
+            false_pass_rate: rate.as_f64(),
+            outcome: outcome.trim_start_matches("AGE_DECISION_"),
+        },
+    );
 }
 
 pub(super) fn check_error(error: CheckError) -> Status {

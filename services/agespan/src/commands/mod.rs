@@ -17,6 +17,7 @@ mod pipeline;
 mod predict;
 mod predictions;
 mod scores;
+mod token;
 mod train;
 mod verify;
 
@@ -55,7 +56,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
     let Arguments { command, asked } = arguments;
     let session = || {
         let url = asked.server.as_deref().unwrap_or(DEFAULT_SERVER);
-        Ok::<_, anyhow::Error>(Session { client: Client::new(url)?, json: asked.json })
+        let client = Client::with(url, &asked.access.credentials())?;
+        Ok::<_, anyhow::Error>(Session { client, json: asked.json })
     };
     match command {
         Command::Local(local) => return local.run(&session()?.client, asked.json).await,
@@ -67,6 +69,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Calibration(command) => calibration::run(&session()?, command).await?,
         Command::Pipeline(command) => pipeline::run(&session()?, command).await?,
         Command::Job(job) => job::run(&session()?, job).await?,
+        Command::Token(command) => token::run(&command, asked.json)?,
         // `main` handed it over.
         Command::Up(_) => {}
     }

@@ -1,13 +1,13 @@
 //! Calls to the dataset service and the estimator: predictions for a calibration split.
 
-use agespan_client::{AddressError, Client, SplitEstimates};
+use agespan_client::{Client, SplitEstimates};
 use agespan_conformal::{CalibrationSpec, Grouping, Row};
 use agespan_proto::age::v1::Gender;
 use agespan_proto::dataset::v1::{self as dataset, Split};
 use agespan_proto::estimator::v1::image_result::Outcome;
 use agespan_proto::estimator::v1::{BatchEstimateAgeRequest, ImageResult};
-use agespan_service::status;
 use agespan_service::transport::prediction_from_proto;
+use agespan_service::{Platform, status};
 use tonic::Status;
 
 /// Predictions with their true ages, and where they came from.
@@ -29,12 +29,9 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// At these addresses; nothing is contacted yet.
-    ///
-    /// # Errors
-    /// When an address cannot be understood.
-    pub fn new(dataset_url: &str, estimator_url: &str) -> Result<Self, AddressError> {
-        Ok(Self { dataset: Client::new(dataset_url)?, estimator: Client::new(estimator_url)? })
+    /// The platform's.
+    pub fn new(platform: &Platform) -> Self {
+        Self { dataset: platform.dataset.clone(), estimator: platform.estimator.clone() }
     }
 
     /// Asks the model about every face of the data set's calibration split.

@@ -4,18 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use agespan_client::Client;
 use agespan_client::proto::dataset::v1 as proto;
 use agespan_client::proto::dataset::v1::dataset_service_client::DatasetServiceClient;
 use agespan_client::proto::job::v1::{CancelJobRequest, GetJobRequest, Job};
+use agespan_client::{Client, Connection};
 use agespan_dataset::import::{ImportOptions, Watch, import};
 use agespan_jobs::{Jobs, JobsConfig, PrivateRedis};
-use agespan_service::{CancellationToken, Platform, Role};
+use agespan_service::{CancellationToken, Entrance, Platform, Role};
 use agespan_storage::Storage;
 use tempfile::TempDir;
-use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
@@ -35,36 +33,35 @@ impl Server {
         let redis = PrivateRedis::start(&dir.path().join("redis")).await.unwrap();
         let jobs = Jobs::new(JobsConfig::new(redis.url())).unwrap();
         let storage = Storage::open(dir.path().join("store").to_str().unwrap()).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (entrance, own) = Entrance::private();
         let platform = Platform {
             storage: storage.clone(),
             jobs: jobs.clone(),
             role,
             data_dir: dir.path().to_owned(),
-            dataset_url: url.clone(),
-            estimator_url: url.clone(),
-            calibrator_url: url.clone(),
-            generator_url: url.clone(),
+            dataset: own.clone(),
+            estimator: own.clone(),
+            calibrator: own.clone(),
+            generator: own.clone(),
         };
         let components = vec![agespan_dataset::assemble(&platform)];
         let drain = Duration::from_secs(1);
         let serving = agespan_service::serve(
-            listener,
+            entrance,
             components,
             jobs.clone(),
             drain,
             CancellationToken::new(),
         );
         tokio::spawn(serving);
-        Self { client: Client::new(&url).unwrap(), storage, jobs, _redis: redis, dir }
+        Self { client: own, storage, jobs, _redis: redis, dir }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub(crate) fn datasets(&self) -> DatasetServiceClient<Channel> {
+    pub(crate) fn datasets(&self) -> DatasetServiceClient<Connection> {
         self.client.datasets()
     }
 

@@ -1,9 +1,10 @@
 //! Calls to the dataset service, for faces to learn from.
 
-use agespan_client::{AddressError, Client};
+use agespan_client::Client;
 use agespan_jobs::{JobContext, JobFailure};
 use agespan_proto::age::v1::Gender as ProtoGender;
 use agespan_proto::dataset::v1::{SampleImage, Split as ProtoSplit};
+use agespan_service::Platform;
 use agespan_service::transport::{Gathered, gather};
 use bytes::Bytes;
 
@@ -41,12 +42,9 @@ fn labelled(sample: SampleImage) -> Option<Labelled> {
 }
 
 impl Peers {
-    /// At this address; nothing is contacted yet.
-    ///
-    /// # Errors
-    /// When the address cannot be understood.
-    pub(crate) fn new(dataset_url: &str) -> Result<Self, AddressError> {
-        Ok(Self { dataset: Client::new(dataset_url)? })
+    /// The platform's.
+    pub(crate) fn new(platform: &Platform) -> Self {
+        Self { dataset: platform.dataset.clone() }
     }
 
     /// What `decode` makes of the photos of a split that have all labels; at most `most`, all for 0.

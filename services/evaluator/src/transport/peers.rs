@@ -1,6 +1,6 @@
 //! Calls to the dataset service and the estimator: the faces of a split, and what is said of them.
 
-use agespan_client::{AddressError, Client, SplitEstimates};
+use agespan_client::{Client, SplitEstimates};
 use agespan_conformal::{Coverage, Document, Prediction};
 use agespan_jobs::JobFailure;
 use agespan_proto::age::v1::Gender;
@@ -37,17 +37,14 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// At the platform's addresses; nothing is contacted yet.
-    ///
-    /// # Errors
-    /// When an address cannot be understood.
-    pub fn new(platform: &Platform) -> Result<Self, AddressError> {
-        Ok(Self {
-            dataset: Client::new(&platform.dataset_url)?,
-            estimator: Client::new(&platform.estimator_url)?,
-            calibrator: Client::new(&platform.calibrator_url)?,
-            generator: Client::new(&platform.generator_url)?,
-        })
+    /// The platform's.
+    pub fn new(platform: &Platform) -> Self {
+        Self {
+            dataset: platform.dataset.clone(),
+            estimator: platform.estimator.clone(),
+            calibrator: platform.calibrator.clone(),
+            generator: platform.generator.clone(),
+        }
     }
 
     /// Asks a model about every face of a split; the active one when it is empty. `progress` is told

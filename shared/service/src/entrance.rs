@@ -1,0 +1,186 @@
+//! Where requests come in: a listener, under TLS or not, and calls of this process to itself.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use agespan_client::Client;
+use agespan_client::tls::TlsError;
+use futures_util::stream::{self, BoxStream, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::{Connected, TcpIncoming};
+
+use crate::Config;
+use crate::security::{Exposed, Gate, GateError, Origin, caller_name, tls};
+
+/// Handshakes that may be under way, and how long one may take: who connects and says nothing keeps
+/// nobody out.
+const HANDSHAKES: usize = 4096;
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections of this process to itself that wait to be taken.
+const WAITING: usize = 64;
+
+/// Where requests come in.
+pub struct Entrance {
+    listener: Option<TcpListener>,
+    tls: tls::ServerTls,
+    own: mpsc::Receiver<DuplexStream>,
+    pub(crate) gate: Gate,
+}
+
+/// Why there is no way in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntranceError {
+    /// It would be open to everybody.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
+    /// The address cannot be had.
+    #[error("cannot listen on {listen}; choose another with --listen")]
+    Listen {
+        /// Which one.
+        listen: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The tokens or the audit log cannot be used.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+}
+
+impl Entrance {
+    /// As the settings say, and a client for the services of this process to call each other by.
+    ///
+    /// # Errors
+    /// When it would be open to everybody, or the address or a file cannot be used.
+    pub async fn open(config: &Config) -> Result<(Self, Client), EntranceError> {
+        let (listen, security) = (config.listen, &config.security);
+        security.check(listen, config.access.allow_plaintext)?;
+        let (tls, gate) = (tls::load(security)?, Gate::new(security)?);
+        let bound = TcpListener::bind(listen).await;
+        let listener = bound.map_err(|source| EntranceError::Listen { listen, source })?;
+        let (entrance, own) = Self::private();
+        Ok((Self { listener: Some(listener), tls, gate, ..entrance }, own))
+    }
+
+    /// Of this process alone: no port is opened.
+    pub fn private() -> (Self, Client) {
+        let (accept, own) = mpsc::channel(WAITING);
+        let entrance = Self { listener: None, tls: None, own, gate: Gate::default() };
+        (entrance, Client::in_process(accept))
+    }
+
+    /// The address that it listens on; none for a private one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Connections as they are made, and who is let in.
+    pub(crate) fn split(self) -> (BoxStream<'static, io::Result<Connection>>, Gate) {
+        let own = ReceiverStream::new(self.own).map(|stream| Ok(Connection::own(stream)));
+        let tls = self.tls;
+        let outside = match self.listener {
+            None => stream::pending().boxed(),
+            Some(listener) => TcpIncoming::from(listener)
+                .with_nodelay(Some(true))
+                .map(move |tcp| shake_hands(tcp, tls.clone()))
+                .buffer_unordered(HANDSHAKES)
+                .boxed(),
+        };
+        (stream::select(outside, own).boxed(), self.gate)
+    }
+}
+
+async fn shake_hands(tcp: io::Result<TcpStream>, tls: tls::ServerTls) -> io::Result<Connection> {
+    let tcp = tcp?;
+    let address = tcp.peer_addr()?;
+    let Some(tls) = tls else {
+        return Ok(Connection::new(tcp, Origin::Network { address, certificate: None }));
+    };
+    let shaking = TlsAcceptor::from(tls.current()).accept(tcp);
+    let shaken = tokio::time::timeout(HANDSHAKE, shaking).await.map_err(io::Error::from);
+    let stream = shaken.flatten().inspect_err(|error| {
+        tracing::debug!(%error, %address, "no TLS with a client");
+    })?;
+    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let certificate = shown.map(caller_name);
+    Ok(Connection::new(stream, Origin::Network { address, certificate }))
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
+
+/// A connection of whatever kind, that knows where it comes from.
+pub(crate) struct Connection {
+    stream: Pin<Box<dyn Stream>>,
+    origin: Origin,
+}
+
+impl Connection {
+    fn new(stream: impl Stream + 'static, origin: Origin) -> Self {
+        Self { stream: Box::pin(stream), origin }
+    }
+
+    fn own(stream: DuplexStream) -> Self {
+        Self::new(stream, Origin::Own)
+    }
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Origin;
+
+    fn connect_info(&self) -> Origin {
+        self.origin.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        parts: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream.as_mut().poll_write_vectored(context, parts)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream.as_mut().poll_shutdown(context)
+    }
+}

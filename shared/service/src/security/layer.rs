@@ -1,0 +1,154 @@
+//! The gate before every request.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::{Request, Response};
+use tonic::body::Body;
+use tonic::transport::server::TcpConnectInfo;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+use super::audit::Audit;
+use super::gate::Refused;
+use super::peek::Peek;
+use super::permissions::{self, Field};
+use super::{Caller, Gate, Origin};
+use crate::status;
+
+/// Puts the gate before a service.
+#[derive(Clone)]
+pub(crate) struct GateLayer(Arc<Gate>);
+
+impl GateLayer {
+    pub(crate) fn new(gate: Gate) -> Self {
+        Self(Arc::new(gate))
+    }
+}
+
+impl<S> Layer<S> for GateLayer {
+    type Service = Gated<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Gated { inner, gate: self.0.clone() }
+    }
+}
+
+/// A service with the gate before it.
+#[derive(Clone)]
+pub(crate) struct Gated<S> {
+    inner: S,
+    gate: Arc<Gate>,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+impl<S> Service<Request<Body>> for Gated<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Answer {
+        let path = request.uri().path().to_owned();
+        let rule = permissions::of(&path);
+        let Some(origin) = request.extensions().get::<Origin>().cloned() else {
+            return said(status::new(
+                Code::Internal,
+                "INTERNAL",
+                "nobody knows where this is from",
+            ));
+        };
+        let audit = &self.gate.audit;
+        let caller = match self.gate.admit(&origin, rule.need, request.headers()) {
+            Ok(caller) => caller,
+            Err(refused) => {
+                let Refused { caller, status } = *refused;
+                audit.refusal(&caller, &path, code(status.code()));
+                return said(status);
+            }
+        };
+        let extensions = request.extensions_mut();
+        if let Origin::Network { address, .. } = origin {
+            // What `Request::remote_addr` reads.
+            let remote_addr = Some(address);
+            extensions.insert(TcpConnectInfo { local_addr: None, remote_addr });
+        }
+        extensions.insert(caller.clone());
+        extensions.insert(audit.clone());
+        let Some(field) = rule.about else { return Box::pin(self.inner.call(request)) };
+        let (request, peek) = Peek::into(request);
+        let act = Act { audit: audit.clone(), caller, path, field, peek, ended: None };
+        let answer = self.inner.call(request);
+        Box::pin(act.follow(answer))
+    }
+}
+
+fn said(status: Status) -> Answer {
+    Box::pin(std::future::ready(Ok(status.into_http())))
+}
+
+/// An administrative call under way. It is written down at its end, also when that is the caller
+/// hanging up.
+struct Act {
+    audit: Audit,
+    caller: Caller,
+    path: String,
+    field: Field,
+    peek: Peek,
+    ended: Option<Code>,
+}
+
+impl Act {
+    async fn follow(
+        mut self,
+        answer: impl Future<Output = Result<Response<Body>, Infallible>>,
+    ) -> Result<Response<Body>, Infallible> {
+        let Ok(answer) = answer.await;
+        // Headers without a status are those of an answer.
+        let status = Status::from_header_map(answer.headers());
+        self.ended = Some(status.map_or(Code::Ok, |status| status.code()));
+        Ok(answer)
+    }
+}
+
+impl Drop for Act {
+    fn drop(&mut self) {
+        let resource = self.peek.text(self.field.numbers);
+        let status = self.ended.map_or("CANCELLED", code);
+        self.audit.administration(&self.caller, &self.path, &resource, status);
+    }
+}
+
+/// The code as gRPC writes it.
+fn code(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}

@@ -1,0 +1,190 @@
+//! The first message of a request, seen as it passes: an audit log has to say which model was
+//! activated, and must not depend on each service to tell it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
+use tonic::Status;
+use tonic::body::Body;
+
+/// Bytes that are kept. Requests that name a resource are far smaller.
+const KEPT: usize = 16 << 10;
+/// A message begins with a flag and its length.
+const HEADER: usize = 5;
+/// Longest text that is given.
+const LONGEST_TEXT: usize = 256;
+
+/// What has passed so far.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peek(Arc<Mutex<Vec<u8>>>);
+
+struct Peeked {
+    body: Body,
+    peek: Peek,
+}
+
+impl Peek {
+    /// The request as it was, and what will have been seen of it.
+    pub(super) fn into(request: Request<Body>) -> (Request<Body>, Self) {
+        let peek = Self::default();
+        let seen = peek.clone();
+        (request.map(|body| Body::new(Peeked { body, peek: seen })), peek)
+    }
+
+    fn see(&self, data: &[u8]) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = KEPT.saturating_sub(seen.len()).min(data.len());
+        seen.extend_from_slice(&data[..room]);
+    }
+
+    /// The text in a field of the first message. A message that was not seen to its end is not read:
+    /// the last of two values is the one that counts.
+    pub(super) fn text(&self, path: &[u32]) -> String {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(message) = first_message(&seen) else { return "(not read)".to_owned() };
+        match text_at(message, path) {
+            Some(text) => text.chars().take(LONGEST_TEXT).collect(),
+            None => "(malformed)".to_owned(),
+        }
+    }
+}
+
+impl http_body::Body for Peeked {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
+            self.peek.see(data);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}
+
+fn first_message(seen: &[u8]) -> Option<&[u8]> {
+    let (header, rest) = seen.split_at_checked(HEADER)?;
+    let length = u32::from_be_bytes(header[1..].try_into().ok()?);
+    // A flag that is set means compressed, which servers here do not offer.
+    if header[0] == 0 { rest.get(..length as usize) } else { None }
+}
+
+/// The text at the end of a path of fields; none when the message is none.
+fn text_at(message: &[u8], path: &[u32]) -> Option<String> {
+    let (number, inner) = path.split_first()?;
+    let values = values(message, *number)?;
+    if inner.is_empty() {
+        let text = values.last().copied().unwrap_or_default();
+        return String::from_utf8(text.to_owned()).ok();
+    }
+    // Several of one message mean their fields one after the other.
+    text_at(&values.concat(), inner)
+}
+
+/// All values of a field of texts or messages.
+fn values(mut message: &[u8], number: u32) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while !message.is_empty() {
+        let key = varint(&mut message)?;
+        let length = match key & 7 {
+            0 => {
+                varint(&mut message)?;
+                0
+            }
+            1 => 8,
+            2 => usize::try_from(varint(&mut message)?).ok()?,
+            5 => 4,
+            _ => return None,
+        };
+        let (value, rest) = message.split_at_checked(length)?;
+        message = rest;
+        if key == u64::from(number) << 3 | 2 {
+            found.push(value);
+        }
+    }
+    Some(found)
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use agespan_proto::calibrator::v1::fit_calibration_request::Part;
+    use agespan_proto::calibrator::v1::{CalibrationSpec, FitCalibrationRequest};
+    use agespan_proto::dataset::v1::ImportDatasetRequest;
+    use prost::Message;
+
+    use super::*;
+
+    fn seen(message: &impl Message) -> Peek {
+        let message = message.encode_to_vec();
+        let peek = Peek::default();
+        peek.see(&[0]);
+        peek.see(&u32::try_from(message.len()).unwrap().to_be_bytes());
+        // As it may come over the wire.
+        message.chunks(3).for_each(|part| peek.see(part));
+        peek
+    }
+
+    #[test]
+    fn texts_are_found_as_a_decoder_would_find_them() {
+        let mut import = ImportDatasetRequest {
+            dataset_id: "faces".into(),
+            source: "somewhere".into(),
+            seed: u64::MAX,
+            tables: vec!["a".into(), "b".into()],
+            ..Default::default()
+        };
+        assert_eq!(seen(&import).text(&[1]), "faces");
+        assert_eq!(seen(&ImportDatasetRequest::default()).text(&[1]), "");
+        import.tables = vec!["x".repeat(KEPT)];
+        assert_eq!(seen(&import).text(&[1]), "(not read)");
+
+        let spec = CalibrationSpec { model: "models/a".into(), ..Default::default() };
+        let fit = FitCalibrationRequest { part: Some(Part::Spec(spec)) };
+        assert_eq!(seen(&fit).text(&[1, 5]), "models/a");
+        // The last of two values counts.
+        let twice = [&[0x0a, 1, b'a'][..], &[0x0a, 1, b'b']].concat();
+        assert_eq!(text_at(&twice, &[1]).unwrap(), "b");
+    }
+
+    #[test]
+    fn nothing_that_is_sent_can_break_it() {
+        for length in 0..64_u8 {
+            for byte in 0..=255 {
+                let mut bytes = vec![byte; usize::from(length)];
+                let _ = text_at(&bytes, &[1, 5]);
+                bytes.splice(..0, [0, 0, 0, 0, length]);
+                let peek = Peek::default();
+                peek.see(&bytes);
+                let _ = peek.text(&[1]);
+            }
+        }
+    }
+}
