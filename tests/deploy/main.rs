@@ -1,0 +1,21 @@
+//! What lies in `deploy`, held to its formats and to the code, without a cluster and without Docker.
+//!
+//! * `tools`: the programs that `make setup` installs for this.
+//! * `manifests`: the overlays as they would be applied.
+//! * `formats`: schemas and linters.
+//! * `settings`: variables, ports, probes, and how a pod ends.
+//! * `network`: who may call whom, and who does.
+//! * `queues`: what KEDA scales by, and what workers take their jobs from.
+//! * `compose`: the file for one machine.
+//! * `observability`: alerts, dashboard and collector, and the metrics that there are.
+#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod compose;
+mod formats;
+mod manifests;
+mod network;
+mod observability;
+mod queues;
+mod settings;
+mod tools;
