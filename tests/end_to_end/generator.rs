@@ -25,7 +25,7 @@ pub(crate) async fn server(sandbox: &Sandbox) -> (Process, proto::Pipeline) {
     (server, pipeline)
 }
 
-fn save(sandbox: &Sandbox, name: &str, seed: u64) -> PathBuf {
+pub(crate) fn save(sandbox: &Sandbox, name: &str, seed: u64) -> PathBuf {
     tiny_pipeline::save(&sandbox.path(""), name, seed)
 }
 

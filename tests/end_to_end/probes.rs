@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
-fn tool(name: &str) -> PathBuf {
+pub(crate) fn tool(name: &str) -> PathBuf {
     let folder = setting("AGESPAN_TEST_TOOLS").expect("no AGESPAN_TEST_TOOLS: run `make setup`");
     PathBuf::from(folder).join(name)
 }
@@ -96,31 +96,6 @@ async fn reflection_speaks_both_versions() {
             assert!(listed.lines().any(|line| line == service), "{version}: {listed}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_python_client_made_from_the_protos_gets_an_interval() {
-    let sandbox = Sandbox::new().await;
-    let server = sandbox.up().await;
-    let generated = sandbox.path("generated");
-    fs::create_dir(&generated).unwrap();
-    let proto = repository().join("proto");
-    let out = |flag: &str| format!("{flag}={}", generated.display());
-    let (include, python, grpc) =
-        (format!("-I{}", proto.display()), out("--python_out"), out("--grpc_python_out"));
-    let mut protoc = vec!["-m", "grpc_tools.protoc", &include, &python, &grpc];
-    protoc.extend(["age", "job", "estimator"].map(|name| match name {
-        "age" => "agespan/age/v1/age.proto",
-        "job" => "agespan/job/v1/job.proto",
-        _ => "agespan/estimator/v1/estimator.proto",
-    }));
-    run(tool("python"), &protoc, "").await;
-
-    let client = repository().join("tests/end_to_end/client.py");
-    let photo = faces::portrait();
-    let arguments = [&client, &generated, &PathBuf::from(host(&server)), &photo];
-    let arguments = arguments.map(|argument| argument.to_str().unwrap());
-    check(&serde_json::from_str(&run(tool("python"), &arguments, "").await).unwrap());
 }
 
 #[tokio::test]

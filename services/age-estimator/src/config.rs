@@ -21,6 +21,10 @@ pub struct Config {
     /// Photos that may be under way at the same time, from decoding to the answer.
     #[arg(long, env = "AGESPAN_AT_ONCE", default_value_t = 64)]
     pub at_once: usize,
+    /// Photos whose answers are remembered, for callers who send the same one again; none by default. A
+    /// face takes about a kilobyte, and photos are not kept.
+    #[arg(long, env = "AGESPAN_RESPONSE_CACHE", default_value_t = 0)]
+    pub response_cache: usize,
     /// Photos that are decoded at the same time.
     #[arg(long, env = "AGESPAN_DECODERS", default_value_t = 2)]
     pub decoders: usize,

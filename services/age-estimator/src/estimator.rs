@@ -5,6 +5,7 @@ use std::sync::Arc;
 use agespan_conformal::{
     AdaptiveLevel, AgeCheckError, Coverage, GenderSet, Interval, Marks, Prediction, PredictionError,
 };
+use agespan_service::Caller;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -13,8 +14,9 @@ use crate::Calibrations;
 use crate::calibrations::Active;
 use crate::engine::{EngineError, MAX_BATCH, Output};
 use crate::faces::{Crop, FaceError, Faces, Found, Place, Seen, Wanted};
+use crate::memory::{Answer, Memory};
 use crate::model::{LoadError, Loaded, Models};
-use crate::queue::{Admission, Busy, Caller, FairQueue};
+use crate::queue::{Admission, Busy, FairQueue};
 
 /// How photos are to be estimated.
 #[derive(Clone, Debug)]
@@ -108,12 +110,19 @@ pub struct Estimator {
     calibrations: Calibrations,
     faces: Faces,
     queue: FairQueue,
+    memory: Memory,
 }
 
 impl Estimator {
     /// Out of its parts.
-    pub fn new(models: Models, calibrations: Calibrations, faces: Faces, queue: FairQueue) -> Self {
-        Self { models, calibrations, faces, queue }
+    pub fn new(
+        models: Models,
+        calibrations: Calibrations,
+        faces: Faces,
+        queue: FairQueue,
+        memory: Memory,
+    ) -> Self {
+        Self { models, calibrations, faces, queue, memory }
     }
 
     /// The loaded models.
@@ -144,6 +153,25 @@ impl Estimator {
         image: Bytes,
         options: &Options,
     ) -> Result<PhotoEstimate, EstimateError> {
+        let question = self.memory.question(&session.model.record.id, &image, &options.wanted);
+        let answer = match self.memory.recall(question.as_ref()) {
+            Some(answer) => answer,
+            None => {
+                let answer = self.look(session, image, options).await?;
+                self.memory.keep(question, &answer);
+                answer
+            }
+        };
+        session.judge_all(answer.seen, &mut answer.outputs.into_iter(), options.coverage)
+    }
+
+    /// What the model says of a photo.
+    async fn look(
+        &self,
+        session: &Session,
+        image: Bytes,
+        options: &Options,
+    ) -> Result<Answer, EstimateError> {
         let engine = &session.model.engine;
         let _place = self.queue.enter(&options.caller, 1, options.admission).await?;
         let mut seen = self.faces.look(image, engine.input(), &options.wanted).await?;
@@ -156,7 +184,7 @@ impl Estimator {
                 engine.estimate_batch(pixels).await?
             }
         };
-        session.judge_all(seen, &mut outputs.into_iter(), options.coverage)
+        Ok(Answer { seen, outputs })
     }
 
     /// Estimates several, waiting while the model is busy. The same photos give the same bytes. A

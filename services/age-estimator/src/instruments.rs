@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use opentelemetry::global;
 use opentelemetry::metrics::{Counter, Histogram};
+use opentelemetry::{KeyValue, global};
 
 /// Seconds: from a tenth of a millisecond, as long as nothing waits, to where callers have gone.
 const SECONDS: [f64; 14] =
@@ -19,6 +19,7 @@ pub struct Instruments {
     abandoned: Counter<u64>,
     batch_size: Histogram<u64>,
     forward_time: Histogram<f64>,
+    cache: Counter<u64>,
 }
 
 impl Default for Instruments {
@@ -55,6 +56,10 @@ impl Instruments {
                 "agespan.estimator.abandoned",
                 "Requests that were cancelled or expired before the model saw them",
             ),
+            cache: counter(
+                "agespan.estimator.cache",
+                "Photos that were looked up among those answered before, by whether they were there",
+            ),
             batch_size: meter
                 .u64_histogram("agespan.estimator.batch_size")
                 .with_description("Faces of a batch")
@@ -73,6 +78,10 @@ impl Instruments {
 
     pub(crate) fn abandoned(&self) {
         self.abandoned.add(1, &[]);
+    }
+
+    pub(crate) fn remembered(&self, hit: bool) {
+        self.cache.add(1, &[KeyValue::new("hit", hit)]);
     }
 
     pub(crate) fn answered(&self, faces: usize, time: Duration) {

@@ -11,13 +11,11 @@ mod line;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use agespan_service::Caller;
 use tokio::sync::oneshot;
 
 use crate::instruments::Instruments;
 use line::{Line, Turn, Waiting};
-
-/// Who asks.
-pub type Caller = Arc<str>;
 
 /// What happens to photos that find the line full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +128,7 @@ mod tests {
     }
 
     fn caller(name: &str) -> Caller {
-        name.into()
+        Caller::Token(name.into())
     }
 
     #[tokio::test]

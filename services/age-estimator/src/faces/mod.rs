@@ -27,7 +27,7 @@ use crate::decoder::{self, blocking};
 pub const MAX_FACES: usize = 64;
 
 /// Which faces of a photo are estimated.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// The photo is one face already.
     #[default]
@@ -96,7 +96,7 @@ pub enum FaceError {
 }
 
 /// What the model is to look at: RGB rows of its crop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Crop {
     pub(crate) pixels: Vec<u8>,
     pub(crate) place: Place,
@@ -105,7 +105,7 @@ pub(crate) struct Crop {
 }
 
 /// What was seen in a photo.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Seen {
     /// The faces to estimate, the largest first.
     pub(crate) crops: Vec<Crop>,

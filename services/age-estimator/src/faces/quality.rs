@@ -21,7 +21,7 @@ const FURTHEST: f64 = 0.4;
 const LOOKED_AT: u32 = 100;
 
 /// Something that makes an estimate doubtful.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Issue {
     /// Too few pixels.
     TooSmall,

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use agespan_service::Caller;
 use tokio::sync::oneshot;
 
-use super::{Admission, Busy, Caller, Place};
+use super::{Admission, Busy, Place};
 
 /// A request in the line.
 #[derive(Debug)]

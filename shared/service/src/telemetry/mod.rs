@@ -1,19 +1,36 @@
-//! Logs to stderr, and traces and metrics to a collector when one is named.
+//! Logs to stderr; traces and metrics to a collector when one is named, metrics to Prometheus when it
+//! may ask.
+//!
+//! * `trace`: one trace through all processes.
+//! * `calls`: how long calls take and how they end.
+//! * `exporters`: where traces and metrics go.
+//! * `page`: what Prometheus reads.
 //!
 //! Metrics are asked of `opentelemetry::global`, so that a service needs no handle for them; without
 //! a collector they cost next to nothing.
 
-use std::time::Duration;
+pub(crate) mod calls;
+mod exporters;
+pub(crate) mod page;
+pub(crate) mod trace;
+
+use std::net::SocketAddr;
 
 use clap::{Args, ValueEnum};
+use opentelemetry::global;
 use opentelemetry::trace::TracerProvider;
-use opentelemetry_otlp::{ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig};
-use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use opentelemetry_otlp::ExporterBuildError;
+use opentelemetry_sdk::metrics::SdkMeterProvider;
+use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
+use prometheus::Registry;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
+
+/// Whatever filter is asked for: at finer levels these write down the headers of requests, tokens
+/// among them, or the bytes of connections.
+const NEVER_MORE: [&str; 4] = ["h2=info", "hyper=info", "rustls=info", "tower=info"];
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -40,6 +57,13 @@ pub struct TelemetryConfig {
     /// Seconds between two sendings of metrics.
     #[arg(long, env = "AGESPAN_METRICS_SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub metrics_seconds: u64,
+    /// Address of a page of metrics for Prometheus, http://ADDRESS/metrics; none by default. It tells
+    /// nothing of photos and asks for no token.
+    #[arg(long, env = "AGESPAN_METRICS_LISTEN")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// What traces and metrics call this process.
+    #[arg(long, env = "OTEL_SERVICE_NAME", default_value = "agespan")]
+    pub service_name: String,
 }
 
 /// Why telemetry cannot start.
@@ -61,6 +85,8 @@ pub enum TelemetryError {
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     metrics: Option<SdkMeterProvider>,
+    /// What the page for Prometheus shows, where there is one.
+    pub(crate) registry: Option<Registry>,
 }
 
 impl Drop for Telemetry {
@@ -76,37 +102,25 @@ impl Drop for Telemetry {
 
 /// Starts telemetry for the process. A second start in one process (tests) leaves the first.
 pub fn start(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
-    let filter: EnvFilter = EnvFilter::builder().parse(&config.log)?;
+    let mut filter: EnvFilter = EnvFilter::builder().parse(&config.log)?;
+    for quiet in NEVER_MORE {
+        filter = filter.add_directive(quiet.parse()?);
+    }
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => lines.boxed(),
         LogFormat::Json => lines.json().boxed(),
     };
-    let traces = config.otlp_endpoint.as_deref().map(traces).transpose()?;
-    let every = Duration::from_secs(config.metrics_seconds);
-    let metrics =
-        config.otlp_endpoint.as_deref().map(|endpoint| metrics(endpoint, every)).transpose()?;
+    let registry = config.metrics_listen.map(|_| Registry::new());
+    let traces = exporters::traces(config)?;
+    let metrics = exporters::metrics(config, registry.as_ref())?;
     if let Some(provider) = &metrics {
-        opentelemetry::global::set_meter_provider(provider.clone());
+        global::set_meter_provider(provider.clone());
     }
+    global::set_text_map_propagator(TraceContextPropagator::new());
     let spans = traces
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("agespan")));
     let _ = tracing_subscriber::registry().with(spans).with(lines).with(filter).try_init();
-    Ok(Telemetry { traces, metrics })
-}
-
-fn traces(endpoint: &str) -> Result<SdkTracerProvider, ExporterBuildError> {
-    let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build())
-}
-
-fn metrics(endpoint: &str, every: Duration) -> Result<SdkMeterProvider, ExporterBuildError> {
-    let exporter = MetricExporter::builder().with_tonic().with_endpoint(endpoint).build()?;
-    let reader = PeriodicReader::builder(exporter).with_interval(every).build();
-    Ok(SdkMeterProvider::builder().with_resource(resource()).with_reader(reader).build())
-}
-
-fn resource() -> Resource {
-    Resource::builder().with_service_name("agespan").build()
+    Ok(Telemetry { traces, metrics, registry })
 }
