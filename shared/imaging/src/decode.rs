@@ -7,6 +7,12 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rg
 use crate::reduced::{Detail, Photo, reduced_jpeg};
 use crate::{ImagingError, Limits, whole};
 
+/// The most passes over a JPEG's blocks: what one of the two decoders allows by itself.
+const MAX_SCANS: usize = 100;
+
+/// The most that reading a PNG may take besides its pixels: as much as the longest file.
+const MAX_PNG_BUFFERS: u64 = 16 << 20;
+
 /// Decodes a JPEG, PNG or WebP of unknown origin to upright 8-bit RGB.
 ///
 /// The format is read from the content. EXIF orientation is applied, 16-bit samples are scaled to
@@ -47,6 +53,9 @@ fn decode_unguarded(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pho
     check_dimensions(&decoder, limits)?;
     if !whole::is_whole(bytes, format) {
         return Err(ImagingError::Truncated);
+    }
+    if format == ImageFormat::Jpeg && whole::jpeg_scans(bytes) > MAX_SCANS {
+        return Err(ImagingError::Corrupt(format!("it has more than {MAX_SCANS} scans")));
     }
     // Damaged metadata is no reason to refuse pixels that are in order.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
@@ -96,7 +105,12 @@ fn open<'a>(
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
     // Sides are left open here: the check that follows names the numbers, the decoder's does not.
     let mut memory = image::Limits::no_limits();
-    memory.max_alloc = Some(limits.max_decoded_bytes());
+    memory.max_alloc = Some(match format {
+        // This decoder needs some rows. The rest would go to a colour profile, which is not used and
+        // inflates a thousandfold.
+        ImageFormat::Png => limits.max_decoded_bytes().min(MAX_PNG_BUFFERS),
+        _ => limits.max_decoded_bytes(),
+    });
     reader.limits(memory);
     reader.into_decoder().map_err(refused)
 }

@@ -21,8 +21,22 @@ pub(crate) fn is_whole(bytes: &[u8], format: ImageFormat) -> bool {
 /// into the EXIF segment; looking at the file's last two bytes would refuse the many photos with
 /// something appended.
 fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
+    walk_jpeg(bytes, |_| {})
+}
+
+/// How many passes a JPEG makes over its blocks. A few bytes can ask for one more pass over millions,
+/// so that a small file would keep a decoder busy for minutes; cameras and encoders make ten.
+pub(crate) fn jpeg_scans(bytes: &[u8]) -> usize {
+    let mut scans = 0;
+    walk_jpeg(bytes, |marker| scans += usize::from(marker == START_OF_SCAN));
+    scans
+}
+
+/// Shows the marker of each segment; says whether the last is the end-of-image marker.
+fn walk_jpeg(bytes: &[u8], mut seen: impl FnMut(u8)) -> bool {
     let mut at = 2; // past the start-of-image marker
     while let Some((marker, after)) = next_marker(bytes, at) {
+        seen(marker);
         match marker {
             END_OF_IMAGE => return true,
             // Markers without a segment; in a scan they belong to the entropy-coded data.
@@ -37,6 +51,7 @@ fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
 }
 
 const END_OF_IMAGE: u8 = 0xD9;
+const START_OF_SCAN: u8 = 0xDA;
 
 /// The next marker at or after `from`, and where it ends. Entropy-coded data is passed over: in
 /// it a stuffed zero follows each 0xFF that is no marker.
