@@ -9,7 +9,7 @@ use agespan_tests::{program, repository};
 use tempfile::TempDir;
 
 use crate::manifests::{Manifests, OVERLAYS, Pod, items};
-use crate::tools::{printed, run};
+use crate::tools::{parsed, printed, run};
 
 /// The services by the name that `--services` knows, with the name in health.
 const SERVICES: [(&str, &str); 5] = [
@@ -195,6 +195,23 @@ fn a_pod_has_time_to_give_its_job_back() {
             let grace = pod.spec["terminationGracePeriodSeconds"].as_u64().unwrap();
             assert!(grace >= needed, "{overlay}: {} has {grace} s of {needed}", pod.name);
         }
+    }
+}
+
+#[test]
+fn every_knob_turns_something_and_no_other_is_asked_for() {
+    let folder = repository().join("deploy/kubernetes");
+    let read = |file: &str| parsed(&fs::read_to_string(folder.join(file)).unwrap());
+    let [replacements] = read("components/apply-knobs/replacements.yaml").try_into().unwrap();
+    let used = items(&replacements).map(|one| one["source"]["fieldPath"].as_str().unwrap());
+    let used: BTreeSet<_> = used.map(|path| path.strip_prefix("data.").unwrap()).collect();
+    let [knobs] = read("base/knobs.yaml").try_into().unwrap();
+    let declared: BTreeSet<_> = knobs["data"].as_object().unwrap().keys().cloned().collect();
+    assert_eq!(used, declared.iter().map(String::as_str).collect());
+    for overlay in OVERLAYS {
+        let knobs = Manifests::of(overlay).named("ConfigMap", "knobs")["data"].clone();
+        let knobs: BTreeSet<_> = knobs.as_object().unwrap().keys().cloned().collect();
+        assert_eq!(knobs, declared, "{overlay} turns a knob that is none");
     }
 }
 
