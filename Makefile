@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-diffusion check path
+.PHONY: help setup build demo test bench bench-diffusion check chaos path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
@@ -34,6 +34,9 @@ bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; 
 	$(if $(PYTHON),,@test -d $(cache)/peers-diffusion || python3 -m venv $(cache)/peers-diffusion)
 	$(if $(PYTHON),,@$(cache)/peers-diffusion/bin/pip install --quiet --requirement tests/bench/diffusion-requirements.txt)
 	@$(or $(PYTHON),$(cache)/peers-diffusion/bin/python) tests/bench/diffusion.py $(programs)/examples/bench_diffusion $(cache)/weights/clip-tokenizer $(SIDE) $(STEPS)
+
+chaos: setup ## Jobs while workers and Redis are killed, for 25 minutes; AGESPAN_CHAOS_MINUTES, _SEED, … change it
+	cargo test --release --workspace --test chaos -- --ignored --exact long_run --nocapture
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin
