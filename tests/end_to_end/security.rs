@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agespan_client::proto::calibrator::v1::ListCalibrationsRequest;
 use agespan_client::proto::estimator::v1::{
-    EstimateAgeRequest, ListModelsRequest, VerifyAgeRequest,
+    BatchEstimateAgeRequest, EstimateAgeRequest, ListModelsRequest, VerifyAgeRequest,
 };
 use agespan_client::proto::job::v1::{DeleteJobRequest, ListJobsRequest};
 use agespan_client::tls::ClientFiles;
@@ -110,13 +110,14 @@ fn refused(code: Code, reason: &str) -> (Code, String) {
 
 #[tokio::test]
 async fn a_system_under_tls_answers_whom_it_knows_for_what_they_may() {
-    let callers: [(&str, &[&str]); 3] = [
+    let callers: [(&str, &[&str]); 4] = [
         ("shop", &["--permissions", "predict"]),
+        ("batches", &["--permissions", "predict", "--per-second", "1", "--burst", "9"]),
         ("ops", &["--permissions", "jobs,models"]),
         ("root", &["--permissions", "admin"]),
     ];
-    let audit = ["--model-threads", "1", "--audit-log", "audit.jsonl"];
-    let guarded = Guarded::start(&["agespan", "up"], &audit[..2], &callers).await;
+    let threads = ["--model-threads", "1"];
+    let guarded = Guarded::start(&["agespan", "up"], &threads, &callers).await;
     guarded.ready("shop").await;
 
     // The way of a newcomer, by the command line.
@@ -148,6 +149,16 @@ async fn a_system_under_tls_answers_whom_it_knows_for_what_they_may() {
     fs::write(guarded.path("stranger.token"), "agespan_00").unwrap();
     let unknown = refused(Code::Unauthenticated, "TOKEN_UNKNOWN");
     assert_eq!(reason(&list(Some("stranger")).await.unwrap_err()), unknown);
+
+    // A batch counts for the photos that it holds.
+    let client = guarded.client(Some("batches"));
+    let image: bytes::Bytes = fs::read(faces::portrait()).unwrap().into();
+    let request = BatchEstimateAgeRequest { images: vec![image; 20], ..Default::default() };
+    client.estimator().batch_estimate_age(request).await.unwrap();
+    let later = models(&client).await.unwrap_err();
+    assert_eq!(reason(&later), refused(Code::ResourceExhausted, "QUOTA"));
+    let wait = later.get_details_retry_info().unwrap().retry_delay.unwrap();
+    assert!(wait > Duration::from_secs(5) && wait <= Duration::from_secs(12), "{wait:?}");
 
     // Services of the process call each other past all that.
     let verify = async |caller: &str| {
@@ -223,7 +234,10 @@ async fn mutual_tls_lets_in_whom_the_authority_signed_and_services_call_each_oth
     assert_eq!(sandbox.alone(&[&rollback[..], &rest].concat()).await.code, 1);
     let line: Value = serde_json::from_str(fs::read_to_string(audit).unwrap().trim()).unwrap();
     assert_eq!(line["caller"], "certificate:estimator.agespan");
-    assert_eq!((&line["resource"], &line["status"]), (&"models/none".into(), &"FAILED_PRECONDITION".into()));
+    assert_eq!(
+        (&line["resource"], &line["status"]),
+        (&"models/none".into(), &"FAILED_PRECONDITION".into())
+    );
 }
 
 #[tokio::test]

@@ -140,7 +140,7 @@ async fn a_job_belongs_to_the_trace_of_whoever_asked_for_it() {
 }
 
 /// What a page of Prometheus says of a metric.
-async fn scraped(address: &str, metric: &str) -> Vec<String> {
+pub(crate) async fn scraped(address: &str, metric: &str) -> Vec<String> {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.unwrap();
