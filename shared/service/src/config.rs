@@ -35,6 +35,7 @@ pub struct Config {
     #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
     pub data_dir: PathBuf,
     /// Where artifacts are kept: a folder, or an s3://, gs:// or az:// URL [default: DATA_DIR/store].
+    /// Region, endpoint and credentials are taken from AWS_*, GOOGLE_* or AZURE_*, by the vendors' names.
     #[arg(long, env = "AGESPAN_STORE")]
     pub store: Option<String>,
     /// Redis for job state, redis:// or redis+unix:// [default: a private redis-server in DATA_DIR].
@@ -71,6 +72,19 @@ impl Config {
     /// The artifact store's location.
     pub fn store_location(&self) -> String {
         self.store.clone().unwrap_or_else(|| self.data_dir.join("store").display().to_string())
+    }
+
+    /// What the store's client is told by the environment. None of it is a flag: what was typed can be
+    /// seen by other users of a machine.
+    pub fn store_options(&self) -> Vec<(String, String)> {
+        let known = std::env::vars_os().filter_map(|(name, value)| {
+            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+            ["AWS_", "GOOGLE_", "AZURE_"]
+                .iter()
+                .any(|vendor| name.starts_with(vendor))
+                .then(|| (name.to_lowercase(), value))
+        });
+        known.collect()
     }
 
     /// How long a drain may take.

@@ -36,6 +36,6 @@ pub use config::{Config, ModelConfig, Peers, Role};
 pub use entrance::{Entrance, EntranceError};
 pub use platform::{Platform, PlatformError};
 pub use process::{AnyError, main, run, until_signal};
-pub use security::{AccessConfig, Caller, SecurityConfig};
+pub use security::{AccessConfig, Allowance, Caller, SecurityConfig};
 pub use serve::{ServeError, serve};
 pub use tokio_util::sync::CancellationToken;

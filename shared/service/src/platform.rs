@@ -57,7 +57,7 @@ impl Platform {
     /// looked for in this process, by `own`.
     pub fn new(config: &Config, own: &Client, redis_url: &str) -> Result<Self, PlatformError> {
         let location = config.store_location();
-        let storage = Storage::open(&location)
+        let storage = Storage::open_with(&location, config.store_options())
             .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
         let jobs_config = JobsConfig {
             lease: Duration::from_secs(config.lease_seconds),

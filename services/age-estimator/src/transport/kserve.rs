@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use agespan_proto::inference as proto;
 use agespan_proto::inference::grpc_inference_service_server::GrpcInferenceService;
 use agespan_proto::inference::infer_parameter::ParameterChoice;
-use agespan_service::{Caller, status, transport};
+use agespan_service::{Allowance, Caller, status, transport};
 use bytes::{Buf, Bytes};
 use tonic::{Request, Response, Status};
 
@@ -108,12 +108,13 @@ impl GrpcInferenceService for Transport {
         &self,
         request: Request<proto::ModelInferRequest>,
     ) -> Result<Response<proto::ModelInferResponse>, Status> {
-        let caller = Caller::of(request.extensions());
-        let mut request = request.into_inner();
+        let (_, extensions, mut request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         let coverage = transport::coverage(coverage(&request.parameters)?)?;
         let outputs = outputs(&request)?;
         let raw = !request.raw_input_contents.is_empty();
         let images = images(&mut request)?;
+        Allowance::of(&extensions).charge_batch(images.len());
         let session = self.named(&request.model_name, &request.model_version).await?;
         let (model, calibration) = names(&session);
         if calibration.is_empty() {

@@ -17,7 +17,7 @@ use agespan_proto::estimator::v1::estimator_service_server::{
 use agespan_proto::estimator::v1::{image_result, stream_estimate_age_response};
 use agespan_proto::inference::grpc_inference_service_server::GrpcInferenceServiceServer;
 use agespan_service::page::{self, PageLimits};
-use agespan_service::{Caller, Component, status, transport};
+use agespan_service::{Allowance, Caller, Component, status, transport};
 use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
@@ -116,14 +116,15 @@ impl EstimatorService for Transport {
         &self,
         request: Request<proto::BatchEstimateAgeRequest>,
     ) -> Result<Response<proto::BatchEstimateAgeResponse>, Status> {
-        let caller = Caller::of(request.extensions());
-        let request = request.into_inner();
+        let (_, extensions, request) = request.into_parts();
+        let caller = Caller::of(&extensions);
         let coverage = transport::coverage(request.coverage)?;
         let wanted = faces::wanted(request.faces, &request.refuse)?;
         if !(1..=MAX_IMAGES).contains(&request.images.len()) {
             let message = format!("send 1 to {MAX_IMAGES}, not {}", request.images.len());
             return Err(status::invalid("images", "COUNT", message));
         }
+        Allowance::of(&extensions).charge_batch(request.images.len());
         let session = session(&self.estimator, &request.model).await?;
         let coverage = session.coverage(&request.stream, coverage);
         let options = Options { coverage, wanted, caller, admission: Admission::Wait };
@@ -147,11 +148,15 @@ impl EstimatorService for Transport {
         &self,
         request: Request<Streaming<proto::StreamEstimateAgeRequest>>,
     ) -> Result<Response<Self::StreamEstimateAgeStream>, Status> {
-        let (estimator, caller) = (self.estimator.clone(), Caller::of(request.extensions()));
-        let answers = request.into_inner().map(move |message| {
+        let (_, extensions, messages) = request.into_parts();
+        let (caller, allowance) = (Caller::of(&extensions), Allowance::of(&extensions));
+        let estimator = self.estimator.clone();
+        let answers = messages.map(move |message| {
             let (estimator, caller) = (estimator.clone(), caller.clone());
+            let allowance = allowance.clone();
             async move {
                 let proto::StreamEstimateAgeRequest { id, request } = message?;
+                allowance.one_more().await;
                 let request = request.unwrap_or_default();
                 let answer = estimate_one(&estimator, request, caller, Admission::Wait).await;
                 let outcome = match answer {

@@ -1,5 +1,6 @@
 //! Who is let in.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use agespan_client::Reloaded;
@@ -9,7 +10,7 @@ use tonic::{Code, Status};
 
 use super::audit::{Audit, AuditError};
 use super::permissions::{Need, Permission};
-use super::quota::Buckets;
+use super::quota::{Allowance, Buckets};
 use super::tokens::{self, Entry, Tokens, TokensError};
 use super::{Caller, Origin, SecurityConfig};
 use crate::status;
@@ -19,7 +20,7 @@ use crate::status;
 pub(crate) struct Gate {
     /// None: nobody needs a token.
     tokens: Option<Reloaded<Tokens>>,
-    buckets: Buckets,
+    buckets: Arc<Buckets>,
     pub(super) audit: Audit,
 }
 
@@ -45,28 +46,32 @@ impl Gate {
     pub(crate) fn new(config: &SecurityConfig) -> Result<Self, GateError> {
         let tokens = config.tokens.as_deref().map(tokens::load).transpose()?;
         let audit = Audit::open(config.audit_log.clone())?;
-        Ok(Self { tokens, buckets: Buckets::default(), audit })
+        Ok(Self { tokens, buckets: Arc::default(), audit })
     }
 
-    /// Who asks, if they may.
+    /// Who asks and how much more they may, if they may at all.
     pub(super) fn admit(
         &self,
         origin: &Origin,
         need: Need,
         headers: &HeaderMap,
-    ) -> Result<Caller, Box<Refused>> {
+    ) -> Result<(Caller, Allowance), Box<Refused>> {
         let anonymous = origin.caller();
-        let Some(tokens) = &self.tokens else { return Ok(anonymous) };
+        let Some(tokens) = &self.tokens else { return Ok((anonymous, Allowance::default())) };
         if anonymous == Caller::Own || need == Need::Nothing {
-            return Ok(anonymous);
+            return Ok((anonymous, Allowance::default()));
         }
         let tokens = tokens.current();
         let refuse = |status| Box::new(Refused { caller: anonymous.clone(), status });
         let token = bearer(headers).ok_or_else(|| refuse(missing()))?;
         let entry = tokens.find(token).ok_or_else(|| refuse(unknown()))?;
-        let caller = Caller::Token(entry.name.as_str().into());
+        let name: Arc<str> = entry.name.as_str().into();
+        let caller = Caller::Token(name.clone());
         match self.check(entry, need) {
-            Ok(()) => Ok(caller),
+            Ok(()) => {
+                let limited = |quota| Allowance::new(self.buckets.clone(), name, quota);
+                Ok((caller, entry.quota.map(limited).unwrap_or_default()))
+            }
             Err(status) => Err(Box::new(Refused { caller, status })),
         }
     }

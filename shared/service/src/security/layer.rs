@@ -70,8 +70,8 @@ where
             ));
         };
         let audit = &self.gate.audit;
-        let caller = match self.gate.admit(&origin, rule.need, request.headers()) {
-            Ok(caller) => caller,
+        let (caller, allowance) = match self.gate.admit(&origin, rule.need, request.headers()) {
+            Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { caller, status } = *refused;
                 audit.refusal(&caller, &path, code(status.code()));
@@ -85,6 +85,7 @@ where
             extensions.insert(TcpConnectInfo { local_addr: None, remote_addr });
         }
         extensions.insert(caller.clone());
+        extensions.insert(allowance);
         extensions.insert(audit.clone());
         let Some(field) = rule.about else { return Box::pin(self.inner.call(request)) };
         let (request, peek) = Peek::into(request);

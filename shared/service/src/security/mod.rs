@@ -6,7 +6,7 @@
 //! * `tls`: certificates, read again when their files change.
 //! * [`tokens`]: callers by token, each with permissions and a quota.
 //! * [`permissions`]: what each RPC asks for.
-//! * [`Caller`]: who asks, for whoever answers.
+//! * [`Caller`]: who asks, for whoever answers; [`Allowance`]: how much more they may.
 //! * `layer`: all of that before every request.
 //! * [`audit`]: threshold decisions and administrative calls, written down.
 
@@ -27,3 +27,4 @@ pub use config::{AccessConfig, Exposed, SecurityConfig};
 pub(crate) use gate::Gate;
 pub use gate::GateError;
 pub(crate) use layer::GateLayer;
+pub use quota::Allowance;
