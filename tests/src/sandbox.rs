@@ -36,7 +36,8 @@ pub struct Said {
 
 /// A folder and a Redis of a test's own.
 pub struct Sandbox {
-    redis: PrivateRedis,
+    redis: Option<PrivateRedis>,
+    redis_url: String,
     started: AtomicUsize,
     // Last: the Redis in it has to end first.
     dir: TempDir,
@@ -47,7 +48,19 @@ impl Sandbox {
     pub async fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let redis = PrivateRedis::start(&dir.path().join("redis")).await.unwrap();
-        Self { redis, started: AtomicUsize::new(0), dir }
+        let redis_url = redis.url();
+        Self { redis: Some(redis), redis_url, started: AtomicUsize::new(0), dir }
+    }
+
+    /// Kills its Redis.
+    pub fn redis_goes(&mut self) {
+        self.redis = None;
+    }
+
+    /// Starts its Redis again, on the same files.
+    pub async fn redis_returns(&mut self) {
+        let redis = PrivateRedis::start(&self.path("redis")).await.unwrap();
+        self.redis = Some(redis);
     }
 
     /// A path in it.
@@ -65,7 +78,7 @@ impl Sandbox {
         for (flag, value) in [
             ("--data-dir", data.to_str().unwrap()),
             ("--store", store.to_str().unwrap()),
-            ("--redis-url", &self.redis.url()),
+            ("--redis-url", &self.redis_url),
             ("--lease-seconds", "2"),
         ] {
             all.extend([flag.to_owned(), value.to_owned()]);
