@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncBufReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
@@ -16,6 +16,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 
 use crate::{ClientError, Credentials, Reloaded};
 
+/// How long a server's first words are waited for. One that waits for the client's has accepted it.
+const FIRST_WORDS: Duration = Duration::from_secs(1);
 /// Bytes that wait between the two ends of a connection within this process.
 const IN_PROCESS_BYTES: usize = 256 << 10;
 
@@ -56,7 +58,12 @@ async fn connect(
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let tcp = TcpStream::connect((host, uri.port_u16().unwrap_or(443))).await?;
     tcp.set_nodelay(true)?;
-    let stream = TlsConnector::from(tls.current()).connect(name, tcp).await?;
+    let mut stream = TlsConnector::from(tls.current()).connect(name, tcp).await?;
+    // TLS 1.3 refuses a client's certificate after the handshake, and why gets lost when the client has
+    // begun to speak by then. An HTTP/2 server speaks at once.
+    if let Ok(words) = tokio::time::timeout(FIRST_WORDS, stream.fill_buf()).await {
+        words?;
+    }
     Ok(TokioIo::new(stream))
 }
 

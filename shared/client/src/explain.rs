@@ -32,19 +32,14 @@ pub fn explain(status: &Status) -> String {
 
 /// What a failed handshake means.
 fn tls_failure(status: &Status) -> Option<String> {
-    let (mut cause, mut words) = (status.source(), String::new());
+    let mut cause = status.source();
     while let Some(error) = cause {
         if let Some(failure) = as_tls(error) {
             return Some(advice(failure));
         }
-        words.push_str(&error.to_string());
         cause = error.source();
     }
-    // HTTP/2 keeps of an alert that came after the handshake its words alone.
-    let alerted = words.contains("received fatal alert");
-    let refused = "the server refuses this client's certificate; it wants one that its authority \
-                   signed: --client-cert and --client-key";
-    alerted.then(|| refused.to_owned())
+    None
 }
 
 fn as_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
@@ -55,11 +50,14 @@ fn as_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
 
 fn advice(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidCertificate(_) => {
-            format!(
-                "the server is not trusted ({error}); name the authority that signed its certificate with --ca"
-            )
-        }
+        rustls::Error::InvalidCertificate(_) => format!(
+            "the server is not trusted ({error}); name the authority that signed its certificate with \
+             --ca"
+        ),
+        rustls::Error::AlertReceived(_) => format!(
+            "the server refuses this client's certificate ({error}); show one that its authority signed \
+             with --client-cert and --client-key"
+        ),
         rustls::Error::InvalidMessage(_) => {
             "the server does not speak TLS; write its address with http://".to_owned()
         }
@@ -85,6 +83,9 @@ mod tests {
             |error| Status::from_error(Box::new(io::Error::other::<rustls::Error>(error)));
         let line = explain(&wrapped(rustls::Error::InvalidCertificate(unknown)));
         assert!(line.contains("--ca"), "{line}");
+        let alert = rustls::AlertDescription::CertificateRequired;
+        let line = explain(&wrapped(rustls::Error::AlertReceived(alert)));
+        assert!(line.contains("--client-cert"), "{line}");
         let line = explain(&wrapped(rustls::InvalidMessage::InvalidContentType.into()));
         assert!(line.contains("http://"), "{line}");
     }

@@ -135,12 +135,33 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use agespan_proto::calibrator::v1::fit_calibration_request::Part;
-    use agespan_proto::calibrator::v1::{CalibrationSpec, FitCalibrationRequest};
-    use agespan_proto::dataset::v1::ImportDatasetRequest;
     use prost::Message;
 
     use super::*;
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Import {
+        #[prost(string, tag = "1")]
+        id: String,
+        #[prost(uint64, tag = "4")]
+        seed: u64,
+        #[prost(double, tag = "5")]
+        share: f64,
+        #[prost(string, repeated, tag = "6")]
+        tables: Vec<String>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Fit {
+        #[prost(message, optional, tag = "1")]
+        spec: Option<Spec>,
+    }
+
+    #[derive(Clone, PartialEq, Message)]
+    struct Spec {
+        #[prost(string, tag = "5")]
+        model: String,
+    }
 
     fn seen(message: &impl Message) -> Peek {
         let message = message.encode_to_vec();
@@ -154,20 +175,14 @@ mod tests {
 
     #[test]
     fn texts_are_found_as_a_decoder_would_find_them() {
-        let mut import = ImportDatasetRequest {
-            dataset_id: "faces".into(),
-            source: "somewhere".into(),
-            seed: u64::MAX,
-            tables: vec!["a".into(), "b".into()],
-            ..Default::default()
-        };
+        let tables = vec!["a".into(), "b".into()];
+        let mut import = Import { id: "faces".into(), seed: u64::MAX, share: 0.5, tables };
         assert_eq!(seen(&import).text(&[1]), "faces");
-        assert_eq!(seen(&ImportDatasetRequest::default()).text(&[1]), "");
+        assert_eq!(seen(&Import::default()).text(&[1]), "");
         import.tables = vec!["x".repeat(KEPT)];
         assert_eq!(seen(&import).text(&[1]), "(not read)");
 
-        let spec = CalibrationSpec { model: "models/a".into(), ..Default::default() };
-        let fit = FitCalibrationRequest { part: Some(Part::Spec(spec)) };
+        let fit = Fit { spec: Some(Spec { model: "models/a".into() }) };
         assert_eq!(seen(&fit).text(&[1, 5]), "models/a");
         // The last of two values counts.
         let twice = [&[0x0a, 1, b'a'][..], &[0x0a, 1, b'b']].concat();
