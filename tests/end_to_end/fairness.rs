@@ -20,7 +20,7 @@ const FLOOD: usize = 48;
 const NARROW: [&str; 7] = ["up", "--model-threads", "1", "--queue", "8", "--at-once", "2"];
 
 /// A client that shows the token of a caller of its own.
-async fn caller(sandbox: &Sandbox, server: &Process, name: &str) -> Client {
+fn caller(sandbox: &Sandbox, server: &Process, name: &str) -> Client {
     let token = fs::read_to_string(sandbox.path(name)).unwrap().trim().to_owned();
     let token = Some(TokenSource::Given(token.into()));
     Client::with(&server.url, &Credentials { token, ..Default::default() }).unwrap()
@@ -48,7 +48,7 @@ async fn a_caller_who_floods_does_not_starve_another() {
 
     let over = Arc::new(AtomicBool::new(false));
     let refused = Arc::new(AtomicU64::new(0));
-    let flood = caller(&sandbox, &server, "flood").await;
+    let flood = caller(&sandbox, &server, "flood");
     let floods: Vec<_> = (0..FLOOD)
         .map(|_| {
             let (over, refused) = (over.clone(), refused.clone());
@@ -66,7 +66,7 @@ async fn a_caller_who_floods_does_not_starve_another() {
     while refused.load(Ordering::Relaxed) == 0 {
         tokio::task::yield_now().await;
     }
-    let other = caller(&sandbox, &server, "other").await;
+    let other = caller(&sandbox, &server, "other");
     for _ in 0..20 {
         ask(&other, &image).await.expect("who asks one at a time is never refused");
     }

@@ -56,6 +56,7 @@ fn only_one_thread_holds_a_network() {
         "shared/fused/",
         "services/age-estimator/src/precision.rs",
         "services/age-estimator/src/engine",
+        "services/age-estimator/src/network.rs",
         "services/age-estimator/src/training",
         "services/age-estimator/examples/",
         "services/diffusion-generator/src/engine",

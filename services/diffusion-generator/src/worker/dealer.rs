@@ -115,11 +115,20 @@ impl Deal<'_> {
         Ok(())
     }
 
-    /// The same number is the same job, however often it is submitted.
+    /// The same number is the same job, however often it is submitted. One that ended without its
+    /// images, before this job was tried again, makes room for another.
     async fn submit(&self, number: u32) -> Result<String, JobFailure> {
         let shard = serde_json::to_vec(&self.plan.shard(self.job, number)).map_err(payload)?;
         let request_id = format!("{}/{number}", self.job);
-        Ok(self.jobs.submit(DRAW_KIND, &shard, Some(request_id)).await?.id)
+        let submit = || self.jobs.submit(DRAW_KIND, &shard, Some(request_id.clone()));
+        let dealt = submit().await?;
+        match dealt.state {
+            JobState::Failed | JobState::Cancelled => {
+                self.jobs.delete(&dealt.id).await?;
+                Ok(submit().await?.id)
+            }
+            JobState::Queued | JobState::Running | JobState::Succeeded => Ok(dealt.id),
+        }
     }
 
     /// Looks at the open shards and gives those that are still under way.

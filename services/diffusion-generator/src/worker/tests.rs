@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use agespan_jobs::{Job, JobState, Jobs, JobsConfig, PrivateRedis, Worker};
+use agespan_jobs::{Job, JobState, Jobs, JobsConfig, ListFilter, PrivateRedis, Worker};
 use agespan_models::diffusion::SchedulerKind;
 use agespan_service::CancellationToken;
 use agespan_storage::Storage;
@@ -175,6 +175,32 @@ async fn a_shard_of_a_generation_that_nobody_wants_any_more_stops() {
     assert!(studio.images.find(&job.id, 0).await.unwrap().is_none());
     stop.cancel();
     painter.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_generation_that_failed_can_be_tried_again() {
+    let studio = Studio::new().await;
+    let stop = CancellationToken::new();
+    let dealer = studio.deal(&stop);
+    let job = studio.submit(2, 1, 16).await;
+    studio.until(&job.id, |job| job.progress.total > 0).await;
+    let filter = ListFilter { kind: Some(DRAW_KIND.to_owned()), state: None };
+    let (shards, _) = studio.jobs.list(&filter, 10, None).await.unwrap();
+    studio.jobs.cancel(&shards[0].id).await.unwrap();
+    let failed = studio.until(&job.id, |job| job.state.is_terminal()).await;
+    assert_eq!(failed.error.unwrap().reason, "PART_CANCELLED");
+
+    studio.jobs.retry(&job.id).await.unwrap();
+    let painter = studio.paint(&stop);
+    let ended = studio.until(&job.id, |job| job.state.is_terminal()).await;
+    assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+    for index in 0..2 {
+        assert!(studio.images.find(&job.id, index).await.unwrap().is_some(), "{index}");
+    }
+    stop.cancel();
+    for worker in [dealer, painter] {
+        worker.await.unwrap();
+    }
 }
 
 /// The folder of the face detector's weights.
