@@ -21,6 +21,7 @@ mod pipeline;
 mod probes;
 mod redis_away;
 mod reported;
+mod rolling;
 mod security;
 mod services;
 mod swap;

@@ -74,7 +74,7 @@ where
             Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { caller, status } = *refused;
-                audit.refusal(&caller, &path, code(status.code()));
+                audit.refusal(&caller, &path, status::word(status.code()));
                 return said(status);
             }
         };
@@ -126,30 +126,7 @@ impl Act {
 impl Drop for Act {
     fn drop(&mut self) {
         let resource = self.peek.text(self.field.numbers);
-        let status = self.ended.map_or("CANCELLED", code);
+        let status = self.ended.map_or("CANCELLED", status::word);
         self.audit.administration(&self.caller, &self.path, &resource, status);
-    }
-}
-
-/// The code as gRPC writes it.
-fn code(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
     }
 }
