@@ -7,9 +7,6 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rg
 use crate::reduced::{Detail, Photo, reduced_jpeg};
 use crate::{ImagingError, Limits, whole};
 
-/// The most passes over a JPEG's blocks: what one of the two decoders allows by itself.
-const MAX_SCANS: usize = 100;
-
 /// The most that reading a PNG may take besides its pixels: as much as the longest file.
 const MAX_PNG_BUFFERS: u64 = 16 << 20;
 
@@ -51,12 +48,7 @@ fn decode_unguarded(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pho
     let format = sniff(bytes)?;
     let mut decoder = open(bytes, format, limits)?;
     check_dimensions(&decoder, limits)?;
-    if !whole::is_whole(bytes, format) {
-        return Err(ImagingError::Truncated);
-    }
-    if format == ImageFormat::Jpeg && whole::jpeg_scans(bytes) > MAX_SCANS {
-        return Err(ImagingError::Corrupt(format!("it has more than {MAX_SCANS} scans")));
-    }
+    whole::check(bytes, format)?;
     // Damaged metadata is no reason to refuse pixels that are in order.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (mut width, mut height) = decoder.dimensions();

@@ -7,47 +7,51 @@
 
 use image::ImageFormat;
 
-pub(crate) fn is_whole(bytes: &[u8], format: ImageFormat) -> bool {
-    match format {
-        ImageFormat::Jpeg => jpeg_reaches_its_end(bytes),
-        ImageFormat::WebP => webp_reaches_its_end(bytes),
-        _ => true,
+use crate::ImagingError;
+
+/// The most passes over a JPEG's blocks: what one of the two decoders allows by itself. A few bytes can
+/// ask for one more pass over millions, so that a small file would keep a decoder busy for minutes;
+/// cameras and encoders make ten.
+const MAX_SCANS: usize = 100;
+
+/// Checks that a file reaches its image's end, and that a JPEG asks for no more passes than is decent.
+pub(crate) fn check(bytes: &[u8], format: ImageFormat) -> Result<(), ImagingError> {
+    let (is_whole, scans) = match format {
+        ImageFormat::Jpeg => walk_jpeg(bytes),
+        ImageFormat::WebP => (webp_reaches_its_end(bytes), 0),
+        _ => (true, 0),
+    };
+    if !is_whole {
+        return Err(ImagingError::Truncated);
     }
+    if scans > MAX_SCANS {
+        return Err(ImagingError::Corrupt(format!("it has more than {MAX_SCANS} scans")));
+    }
+    Ok(())
 }
 
-/// Walks segments and scans up to the end-of-image marker.
+/// Walks segments and scans up to the end-of-image marker. Says whether there is one, and how many
+/// scans.
 ///
 /// Looking for the marker's two bytes alone would be fooled by the thumbnail that cameras put
 /// into the EXIF segment; looking at the file's last two bytes would refuse the many photos with
 /// something appended.
-fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
-    walk_jpeg(bytes, |_| {})
-}
-
-/// How many passes a JPEG makes over its blocks. A few bytes can ask for one more pass over millions,
-/// so that a small file would keep a decoder busy for minutes; cameras and encoders make ten.
-pub(crate) fn jpeg_scans(bytes: &[u8]) -> usize {
+fn walk_jpeg(bytes: &[u8]) -> (bool, usize) {
     let mut scans = 0;
-    walk_jpeg(bytes, |marker| scans += usize::from(marker == START_OF_SCAN));
-    scans
-}
-
-/// Shows the marker of each segment; says whether the last is the end-of-image marker.
-fn walk_jpeg(bytes: &[u8], mut seen: impl FnMut(u8)) -> bool {
     let mut at = 2; // past the start-of-image marker
     while let Some((marker, after)) = next_marker(bytes, at) {
-        seen(marker);
+        scans += usize::from(marker == START_OF_SCAN);
         match marker {
-            END_OF_IMAGE => return true,
+            END_OF_IMAGE => return (true, scans),
             // Markers without a segment; in a scan they belong to the entropy-coded data.
             0x01 | 0xD0..=0xD8 => at = after,
             _ => match segment_end(bytes, after) {
                 Some(end) => at = end,
-                None => return false,
+                None => break,
             },
         }
     }
-    false
+    (false, scans)
 }
 
 const END_OF_IMAGE: u8 = 0xD9;
