@@ -72,12 +72,7 @@ pub(crate) struct Import {
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
     /// Shares of the split's parts, as in 0.75,0.03,0.11,0.11, the default.
-    #[arg(
-        long,
-        value_name = "TRAIN,VALIDATION,CALIBRATION,TEST",
-        value_delimiter = ',',
-        num_args = 4
-    )]
+    #[arg(long, value_name = "TRAIN,VALIDATION,CALIBRATION,TEST", value_delimiter = ',')]
     pub(crate) fractions: Vec<f64>,
 }
 

@@ -107,7 +107,25 @@ fn columns(pairs: &[String]) -> Result<Option<proto::Columns>> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::arguments::{Arguments, Command, Dataset};
+
+    #[test]
+    fn fractions_are_four_in_one_argument() {
+        let read = |shares: &str| {
+            let typed = ["agespan", "dataset", "import", "faces", "--fractions", shares];
+            let parsed = Arguments::try_parse_from(typed).unwrap();
+            let Command::Dataset(Dataset::Import(import)) = parsed.command else { panic!() };
+            fractions(&import.fractions)
+        };
+        let given = read("0.7,0.08,0.11,0.11").unwrap().unwrap();
+        assert_eq!((given.train, given.validation), (0.7, 0.08));
+        assert_eq!((given.calibration, given.test), (0.11, 0.11));
+        assert!(read("0.7,0.3").unwrap_err().to_string().contains("four shares"));
+        assert_eq!(fractions(&[]).unwrap(), None);
+    }
 
     #[test]
     fn columns_are_read_from_pairs() {
