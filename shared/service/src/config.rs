@@ -93,7 +93,8 @@ impl Config {
     }
 }
 
-/// Addresses of the services, http://host:port or https://host:port. What is not given is looked for in this process.
+/// Addresses of the services, http://host:port or https://host:port. What is not given is looked for in
+/// this process.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Peers {
     /// The dataset service.

@@ -1,56 +1,25 @@
 //! A request whose caller gave it a deadline is dropped when that has passed, and answered
 //! DEADLINE_EXCEEDED. tonic drops it as well, but says CANCELLED.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tower::{Layer, Service};
+
+use crate::around::{Answer, Around, Inner};
 
 /// Timers go by the millisecond: ours has to be the first of two.
 const BEFORE_TONIC: Duration = Duration::from_millis(2);
 
-/// Puts the deadline before a service.
+/// The caller's deadline, before a service.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DeadlineLayer;
+pub(crate) struct Deadline;
 
-impl<S> Layer<S> for DeadlineLayer {
-    type Service = Deadline<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Deadline { inner }
-    }
-}
-
-/// A service with a deadline before it.
-#[derive(Clone, Debug)]
-pub(crate) struct Deadline<S> {
-    inner: S,
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-impl<S> Service<Request<Body>> for Deadline<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
+impl Around for Deadline {
+    fn call(&self, request: Request<Body>, inner: &mut impl Inner) -> Answer {
         let time = time_left(request.headers());
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         Box::pin(async move {
             let Some(time) = time else { return answer.await };
             let answered = tokio::time::timeout(time.saturating_sub(BEFORE_TONIC), answer).await;
@@ -82,7 +51,13 @@ fn time_left(headers: &HeaderMap) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
+    use http::Response;
+    use tower::{Layer, Service};
+
     use super::*;
+    use crate::around::AroundLayer;
 
     fn asked(timeout: &str) -> Request<Body> {
         Request::builder().header("grpc-timeout", timeout).body(Body::empty()).unwrap()
@@ -96,7 +71,7 @@ mod tests {
             }
             Ok::<_, Infallible>(Response::new(Body::empty()))
         });
-        let answer = DeadlineLayer.layer(service).call(asked(timeout)).await.unwrap();
+        let answer = AroundLayer(Deadline).layer(service).call(asked(timeout)).await.unwrap();
         Status::from_header_map(answer.headers()).map(|status| status.code())
     }
 

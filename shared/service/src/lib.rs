@@ -15,6 +15,7 @@
 //! * [`telemetry`]: logs, and traces when a collector is named.
 //! * [`environment`]: of a process that runs models.
 
+mod around;
 mod checkpoints;
 mod component;
 mod config;

@@ -13,9 +13,10 @@ use tonic::transport::Server;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::deadline::DeadlineLayer;
-use crate::security::GateLayer;
-use crate::telemetry::calls::CallsLayer;
+use crate::around::AroundLayer;
+use crate::deadline::Deadline;
+use crate::security::Gated;
+use crate::telemetry::calls::Calls;
 use crate::telemetry::trace;
 use crate::transport::JobTransport;
 use crate::{Component, Entrance};
@@ -75,9 +76,9 @@ pub async fn serve(
     let server = Server::builder()
         .trace_fn(trace::of)
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
-        .layer(CallsLayer::new())
-        .layer(GateLayer::new(gate))
-        .layer(DeadlineLayer)
+        .layer(AroundLayer(Calls::new()))
+        .layer(AroundLayer(Gated::new(gate)))
+        .layer(AroundLayer(Deadline))
         .add_routes(routes.routes())
         .serve_with_incoming_shutdown(connections, stop.cancelled_owned());
     let served = tokio::select! {

@@ -5,8 +5,9 @@
 --
 -- Invariants: only a QUEUED job, or a RUNNING one whose lease has expired, can be claimed; each
 -- claim raises the fence and the attempt, but once: who repeats a claim because its answer was lost
--- gets the lease that it has, or an attempt would be spent on nothing; the pending entry's idle time starts with the lease, so
--- that "idle for one lease" (XAUTOCLAIM) and "the lease has expired" become true together.
+-- gets the lease that it has, or an attempt would be spent on nothing; the pending entry's idle time
+-- starts with the lease, so that "idle for one lease" (XAUTOCLAIM) and "the lease has expired" become
+-- true together.
 local job, stream = unpack(KEYS)
 local entry, worker, lease_ms, retention_ms, claim = unpack(ARGV)
 

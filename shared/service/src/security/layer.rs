@@ -2,64 +2,33 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use tonic::body::Body;
 use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Status};
-use tower::{Layer, Service};
 
 use super::audit::Audit;
 use super::gate::Refused;
 use super::peek::Peek;
 use super::permissions::{self, Field};
 use super::{Caller, Gate, Origin};
+use crate::around::{Answer, Around, Inner};
 use crate::status;
 
-/// Puts the gate before a service.
+/// The gate, before a service.
 #[derive(Clone)]
-pub(crate) struct GateLayer(Arc<Gate>);
+pub(crate) struct Gated(Arc<Gate>);
 
-impl GateLayer {
+impl Gated {
     pub(crate) fn new(gate: Gate) -> Self {
         Self(Arc::new(gate))
     }
 }
 
-impl<S> Layer<S> for GateLayer {
-    type Service = Gated<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Gated { inner, gate: self.0.clone() }
-    }
-}
-
-/// A service with the gate before it.
-#[derive(Clone)]
-pub(crate) struct Gated<S> {
-    inner: S,
-    gate: Arc<Gate>,
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-impl<S> Service<Request<Body>> for Gated<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Body>) -> Answer {
+impl Around for Gated {
+    fn call(&self, mut request: Request<Body>, inner: &mut impl Inner) -> Answer {
         let path = request.uri().path().to_owned();
         let rule = permissions::of(&path);
         let Some(origin) = request.extensions().get::<Origin>().cloned() else {
@@ -69,8 +38,8 @@ where
                 "nobody knows where this is from",
             ));
         };
-        let audit = &self.gate.audit;
-        let (caller, allowance) = match self.gate.admit(&origin, rule.need, request.headers()) {
+        let audit = &self.0.audit;
+        let (caller, allowance) = match self.0.admit(&origin, rule.need, request.headers()) {
             Ok(admitted) => admitted,
             Err(refused) => {
                 let Refused { caller, status } = *refused;
@@ -87,10 +56,10 @@ where
         extensions.insert(caller.clone());
         extensions.insert(allowance);
         extensions.insert(audit.clone());
-        let Some(field) = rule.about else { return Box::pin(self.inner.call(request)) };
+        let Some(field) = rule.about else { return Box::pin(inner.call(request)) };
         let (request, peek) = Peek::into(request);
         let act = Act { audit: audit.clone(), caller, path, field, peek, ended: None };
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         Box::pin(act.follow(answer))
     }
 }

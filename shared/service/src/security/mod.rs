@@ -26,5 +26,5 @@ pub(crate) use caller::{Origin, name as caller_name};
 pub use config::{AccessConfig, Exposed, SecurityConfig};
 pub(crate) use gate::Gate;
 pub use gate::GateError;
-pub(crate) use layer::GateLayer;
+pub(crate) use layer::Gated;
 pub use quota::Allowance;

@@ -1,15 +1,15 @@
 //! The first message of a request, seen as it passes: an audit log has to say which model was
 //! activated, and must not depend on each service to tell it.
 
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Request;
 use http_body::Frame;
 use tonic::Status;
 use tonic::body::Body;
+
+use crate::around::watched;
 
 /// Bytes that are kept. Requests that name a resource are far smaller.
 const KEPT: usize = 16 << 10;
@@ -22,17 +22,17 @@ const LONGEST_TEXT: usize = 256;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Peek(Arc<Mutex<Vec<u8>>>);
 
-struct Peeked {
-    body: Body,
-    peek: Peek,
-}
-
 impl Peek {
     /// The request as it was, and what will have been seen of it.
     pub(super) fn into(request: Request<Body>) -> (Request<Body>, Self) {
         let peek = Self::default();
         let seen = peek.clone();
-        (request.map(|body| Body::new(Peeked { body, peek: seen })), peek)
+        let see = move |frame: &Result<Frame<Bytes>, Status>| {
+            if let Some(data) = frame.as_ref().ok().and_then(Frame::data_ref) {
+                seen.see(data);
+            }
+        };
+        (request.map(|body| watched(body, see)), peek)
     }
 
     fn see(&self, data: &[u8]) {
@@ -50,30 +50,6 @@ impl Peek {
             Some(text) => text.chars().take(LONGEST_TEXT).collect(),
             None => "(malformed)".to_owned(),
         }
-    }
-}
-
-impl http_body::Body for Peeked {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
-            self.peek.see(data);
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> http_body::SizeHint {
-        self.body.size_hint()
     }
 }
 

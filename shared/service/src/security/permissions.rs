@@ -172,13 +172,19 @@ const RULES: &[Rule] = &[
     open("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", Need::Token),
 ];
 
+static BY_PATH: LazyLock<HashMap<String, &Rule>> = LazyLock::new(|| {
+    let by_path = |rule: &'static Rule| (format!("/{}/{}", rule.service, rule.method), rule);
+    RULES.iter().map(by_path).collect()
+});
+
 /// The rule of the RPC at `path`, /package.Service/Method.
 pub(super) fn of(path: &str) -> &'static Rule {
-    static BY_PATH: LazyLock<HashMap<String, &Rule>> = LazyLock::new(|| {
-        let by_path = |rule: &'static Rule| (format!("/{}/{}", rule.service, rule.method), rule);
-        RULES.iter().map(by_path).collect()
-    });
     BY_PATH.get(path).copied().unwrap_or(&UNKNOWN)
+}
+
+/// package.Service/Method of the RPC at `path`; none of one that there is not.
+pub(crate) fn method(path: &str) -> Option<&'static str> {
+    BY_PATH.get_key_value(path)?.0.strip_prefix('/')
 }
 
 #[cfg(test)]
@@ -251,6 +257,15 @@ mod tests {
             assert!(known.remove(&path), "{path} has no rule: say what it asks for");
         }
         assert!(known.is_empty(), "rules without an RPC: {known:?}");
+    }
+
+    #[test]
+    fn what_nobody_offers_has_no_name() {
+        let check = "grpc.health.v1.Health/Check";
+        assert_eq!(method(&format!("/{check}")), Some(check));
+        for made_up in ["/a/B", check, "", "/"] {
+            assert_eq!(method(made_up), None, "{made_up}");
+        }
     }
 
     #[test]

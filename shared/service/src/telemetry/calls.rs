@@ -1,21 +1,18 @@
 //! How long calls take, and how they end: `rpc.server.call.duration` of OpenTelemetry's conventions.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
-use http_body::{Frame, SizeHint};
+use http::{HeaderMap, Request};
+use http_body::Frame;
 use opentelemetry::metrics::Histogram;
 use opentelemetry::{KeyValue, global};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tower::{Layer, Service};
 
+use crate::around::{Answer, Around, Inner, watched};
+use crate::security::permissions;
 use crate::status;
 
 /// The boundaries that the conventions advise, in seconds, and two below them: an answer takes
@@ -26,9 +23,9 @@ const SECONDS: [f64; 16] = [
 
 /// Measures the calls of a service.
 #[derive(Clone, Debug)]
-pub(crate) struct CallsLayer(Arc<Histogram<f64>>);
+pub(crate) struct Calls(Arc<Histogram<f64>>);
 
-impl CallsLayer {
+impl Calls {
     /// With the process's meter.
     pub(crate) fn new() -> Self {
         let meter = global::meter("agespan.service");
@@ -41,115 +38,63 @@ impl CallsLayer {
     }
 }
 
-impl<S> Layer<S> for CallsLayer {
-    type Service = Calls<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        Calls { inner, durations: self.0.clone() }
-    }
-}
-
-/// A service whose calls are measured.
-#[derive(Clone, Debug)]
-pub(crate) struct Calls<S> {
-    inner: S,
-    durations: Arc<Histogram<f64>>,
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-impl<S> Service<Request<Body>> for Calls<S>
-where
-    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
-    S::Future: Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(context)
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Answer {
-        let call = Call {
-            method: request.uri().path().trim_start_matches('/').to_owned(),
+impl Around for Calls {
+    fn call(&self, request: Request<Body>, inner: &mut impl Inner) -> Answer {
+        let mut call = Call {
+            // What nobody offers is of the caller's naming and without bounds.
+            method: permissions::method(request.uri().path()).unwrap_or("_OTHER"),
             since: Instant::now(),
             // Whoever goes away before the end leaves this.
             code: Code::Cancelled,
-            durations: self.durations.clone(),
+            durations: self.0.clone(),
         };
-        let answer = self.inner.call(request);
+        let answer = inner.call(request);
         Box::pin(async move {
-            let mut call = call;
             let Ok(response) = answer.await;
             if let Some(code) = code(response.headers()) {
                 // Refused without a body.
-                call.code = code;
+                call.end(code);
                 return Ok(response);
             }
-            Ok(response.map(|body| Body::new(Measured { body, call })))
+            let see = move |frame: &Result<_, _>| call.see(frame);
+            Ok(response.map(|body| watched(body, see)))
         })
     }
 }
 
 /// A call under way; it is written down when it is dropped.
 struct Call {
-    method: String,
+    method: &'static str,
     since: Instant,
     code: Code,
     durations: Arc<Histogram<f64>>,
 }
 
+impl Call {
+    /// An answer's end is in its trailers.
+    fn see(&mut self, frame: &Result<Frame<Bytes>, Status>) {
+        let code = match frame {
+            Ok(frame) => frame.trailers_ref().and_then(code),
+            Err(status) => Some(status.code()),
+        };
+        if let Some(code) = code {
+            self.end(code);
+        }
+    }
+
+    fn end(&mut self, code: Code) {
+        self.code = code;
+    }
+}
+
 impl Drop for Call {
     fn drop(&mut self) {
-        // What nobody offers is of the caller's naming and without bounds.
-        let method = match self.code {
-            Code::Unimplemented => "_OTHER".to_owned(),
-            _ => std::mem::take(&mut self.method),
-        };
         let of = [
             KeyValue::new("rpc.system.name", "grpc"),
-            KeyValue::new("rpc.method", method),
+            KeyValue::new("rpc.method", self.method),
             KeyValue::new("rpc.response.status_code", status::word(self.code)),
         ];
         self.durations.record(self.since.elapsed().as_secs_f64(), &of);
-    }
-}
-
-/// An answer whose trailers are looked at.
-struct Measured {
-    body: Body,
-    call: Call,
-}
-
-impl http_body::Body for Measured {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(code) = frame.trailers_ref().and_then(code) {
-                    self.call.code = code;
-                }
-            }
-            Some(Err(status)) => self.call.code = status.code(),
-            None => {}
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
