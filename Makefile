@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-diffusion check chaos path
+.PHONY: help setup build demo test bench bench-soak bench-diffusion check chaos fuzz path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
@@ -23,11 +23,19 @@ bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports th
 	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
 	@$(cache)/peers/bin/python tests/bench/conformal.py $(programs)/agespan $(programs)/bench-conformal
 	@$(cache)/peers/bin/python tests/bench/dataset.py $(programs)/agespan $(DATA)
-	cargo build --release --workspace --example throughput
+	cargo build --release --workspace --example throughput --example decode
 	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
 	@$(cache)/peers/bin/python tests/bench/serving.py $(programs)/agespan $(programs)/bench-serving services/age-estimator/weights/model.json deploy/demo/faces/collins.jpg
+	@$(cache)/peers/bin/python tests/bench/overhead.py $(programs)/agespan $(programs)/bench-overhead deploy/demo/faces/collins.jpg
+	@$(cache)/peers/bin/python tests/bench/decode.py $(programs)/examples/decode services/age-estimator/weights/model.json deploy/demo/faces/collins.jpg deploy/demo/faces/obama.jpg
+	@$(cache)/peers/bin/python tests/bench/growth.py $(programs)/agespan $(programs)/bench-serving deploy/demo/faces/collins.jpg $(cache)/growth.svg
 	cargo build --release --workspace --example bench_images
 	@$(cache)/peers/bin/python tests/bench/images.py $(programs)/examples/bench_images tests/golden/inception.json
+
+bench-soak: build ## The estimator pushed for ten minutes, its memory watched; MINUTES changes that
+	@test -d $(cache)/peers || python3 -m venv $(cache)/peers
+	@$(cache)/peers/bin/pip install --quiet --requirement tests/bench/requirements.txt
+	@$(cache)/peers/bin/python tests/bench/soak.py $(programs)/agespan $(programs)/bench-serving deploy/demo/faces/collins.jpg $(MINUTES)
 
 bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
 	cargo build --release --workspace --example bench_diffusion
@@ -37,6 +45,9 @@ bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; 
 
 chaos: setup ## Jobs while workers and Redis are killed, for 25 minutes; AGESPAN_CHAOS_MINUTES, _SEED, … change it
 	cargo test --release --workspace --test chaos -- --ignored --exact long_run --nocapture
+
+fuzz: setup ## Every decoder of outside bytes against made-up inputs, a minute each; SECONDS, TARGETS, SANITIZER change it
+	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) --sanitizer $(or $(SANITIZER),none) $(TARGETS)
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin

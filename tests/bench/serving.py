@@ -10,11 +10,9 @@ import io
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import warnings
@@ -25,16 +23,12 @@ import onnxruntime
 import torch
 from PIL import Image
 
+import machine
+import server
 from training import AgeNet, mobilenet_v1, mobilenet_v2
 
 SECONDS, CALLERS = 6, 64
 METHOD = ("agespan.estimator.v1.EstimatorService", "EstimateAge")
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def by_onnx(net, side, threads):
@@ -96,36 +90,22 @@ def loaded(bench, url, photo, way, callers):
 
 def ours(agespan, bench, photo, precision, threads):
     found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        url = f"http://127.0.0.1:{free_port()}"
-        command = [agespan, "up", "--listen", url[7:], "--data-dir", folder]
-        command += ["--model-threads", str(threads), "--precision", precision]
-        started = time.perf_counter()
-        with open(pathlib.Path(folder, "log"), "w") as log:
-            server = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            ready = [agespan, "--server", url, "--json", "predict", photo]
-            while subprocess.run(ready, capture_output=True).returncode:
-                if server.poll() is not None or time.perf_counter() - started > 120:
-                    sys.exit(f"the server does not answer: {pathlib.Path(folder, 'log').read_text()}")
-            found["start"] = time.perf_counter() - started
-            for way, callers in [("single", 1), ("single", CALLERS), ("batch", 4), ("stream", 2), ("single", 1500), ("nothing", CALLERS)]:
-                found[way, callers] = loaded(bench, url, photo, way, callers)
-            status = pathlib.Path(f"/proc/{server.pid}/status").read_text()
-            found["memory"] = int(status.split("VmRSS:")[1].split()[0]) / 1024
-        finally:
-            server.terminate()
-            server.wait()
+    options = ["--model-threads", str(threads), "--precision", precision]
+    with server.Server(agespan, photo, *options) as running:
+        found["start"] = running.start
+        for way, callers in [("single", 1), ("single", CALLERS), ("batch", 4), ("stream", 2), ("single", 1500), ("nothing", CALLERS)]:
+            found[way, callers] = loaded(bench, running.url, photo, way, callers)
+        found["memory"] = running.memory()
     return found
 
 
 def by_python(net, side, bench, photo):
-    server = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
-    server.add_generic_rpc_handlers([InPython(net, side)])
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
+    python = grpc.server(concurrent.futures.ThreadPoolExecutor(4))
+    python.add_generic_rpc_handlers([InPython(net, side)])
+    port = python.add_insecure_port("127.0.0.1:0")
+    python.start()
     found = loaded(bench, f"http://127.0.0.1:{port}", photo, "single", 8)
-    server.stop(None)
+    python.stop(None)
     return found["photos"]
 
 
@@ -135,7 +115,7 @@ def main(agespan, bench, card, photo):
     spec = json.loads(pathlib.Path(card).read_text())["spec"]
     side, name = spec["input"]["crop"], spec["net"]["backbone"]
     net = AgeNet({"mobilenet_v1": mobilenet_v1, "mobilenet_v2": mobilenet_v2}[name]).eval()
-    print(f"answers by {name} at {side} pixels, {threads} threads, {pathlib.Path(photo).name}")
+    print(f"answers by {name} at {side} pixels, {pathlib.Path(photo).name}; {machine.described()}")
     bare, batch = by_onnx(net, side, threads)
     print(f"{'ONNX Runtime ' + onnxruntime.__version__ + ', no server':34} {bare:8.1f} images/s, batches of {batch}")
     python = by_python(net, side, bench, photo)

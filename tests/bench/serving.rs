@@ -1,11 +1,15 @@
-//! Loads an estimator for `make bench`: `bench-serving URL PHOTO WAY CALLERS SECONDS`. One JSON object
-//! with photos a second and latencies in milliseconds; `serving.py` runs the peers in the same run.
+//! Loads estimators for `make bench`: `bench-serving URL[,URL] PHOTO WAY CALLERS SECONDS`. One JSON
+//! object with photos a second and latencies in milliseconds; scripts beside it start the servers, and
+//! the peers in the same run. Replicas are asked in turn, as by a client that knows the addresses of a
+//! headless service.
 //!
-//! WAY is `single` (EstimateAge), `batch` (BatchEstimateAge of 32), `stream` (StreamEstimateAge with 32
-//! photos under way) or `nothing` (a health check, which takes the same road to no work).
+//! WAY is `single` (EstimateAge), `batch` or `batch:N` (BatchEstimateAge of 32 or N), `stream` or
+//! `stream:N` (StreamEstimateAge with so many photos under way) or `nothing` (a health check, which takes
+//! the same road to no work).
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for one script")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agespan_client::Client;
@@ -19,9 +23,32 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-const BATCH: usize = 32;
+const BATCH: &str = "32";
 /// What RetryInfo asks a refused caller to wait.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// How callers ask.
+#[derive(Clone, Copy)]
+enum Way {
+    Single,
+    Batch(usize),
+    Stream(usize),
+    Nothing,
+}
+
+impl Way {
+    fn parse(text: &str) -> Self {
+        let (name, photos) = text.split_once(':').unwrap_or((text, BATCH));
+        let photos = photos.parse().unwrap();
+        match name {
+            "single" => Self::Single,
+            "batch" => Self::Batch(photos),
+            "stream" => Self::Stream(photos),
+            "nothing" => Self::Nothing,
+            other => panic!("there is no way {other}"),
+        }
+    }
+}
 
 /// What callers have seen; none of it before everybody has warmed up.
 #[derive(Default)]
@@ -32,10 +59,12 @@ struct Seen {
 }
 
 struct Load {
-    client: Client,
+    replicas: Vec<Client>,
+    turn: AtomicUsize,
+    /// To the first replica, for who wants nothing of it.
     channel: Channel,
     photo: bytes::Bytes,
-    way: String,
+    way: Way,
     begin: Instant,
     end: Instant,
     seen: Mutex<Seen>,
@@ -44,15 +73,17 @@ struct Load {
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [url, photo, way, callers, seconds] = arguments.as_slice() else {
-        panic!("usage: bench-serving URL PHOTO WAY CALLERS SECONDS");
+    let [urls, photo, way, callers, seconds] = arguments.as_slice() else {
+        panic!("usage: bench-serving URL[,URL] PHOTO WAY CALLERS SECONDS");
     };
+    let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
     let begin = Instant::now() + Duration::from_secs(1);
     let load = Arc::new(Load {
-        client: Client::new(url).unwrap(),
-        channel: Endpoint::from_shared(url.clone()).unwrap().connect().await.unwrap(),
+        replicas: urls.iter().map(|url| Client::new(url).unwrap()).collect(),
+        turn: AtomicUsize::new(0),
+        channel: Endpoint::from_shared(urls[0].clone()).unwrap().connect().await.unwrap(),
         photo: std::fs::read(photo).unwrap().into(),
-        way: way.clone(),
+        way: Way::parse(way),
         begin,
         end: begin + Duration::from_secs(seconds.parse().unwrap()),
         seen: Mutex::default(),
@@ -60,8 +91,8 @@ async fn main() {
     let callers = (0..callers.parse().unwrap()).map(|_| {
         let load = load.clone();
         tokio::spawn(async move {
-            match load.way.as_str() {
-                "stream" => load.stream().await,
+            match load.way {
+                Way::Stream(photos) => load.stream(photos).await,
                 _ => load.call_again_and_again().await,
             }
         })
@@ -89,6 +120,11 @@ fn milliseconds(times: &[Duration], share: f64) -> f64 {
 }
 
 impl Load {
+    /// The next in turn.
+    fn replica(&self) -> &Client {
+        &self.replicas[self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
+    }
+
     async fn call_again_and_again(&self) {
         while Instant::now() < self.end {
             let started = Instant::now();
@@ -103,23 +139,23 @@ impl Load {
 
     /// Photos that were answered.
     async fn call(&self) -> Result<usize, tonic::Status> {
-        match self.way.as_str() {
-            "single" => {
+        match self.way {
+            Way::Single => {
                 let image = self.photo.clone();
                 let request = EstimateAgeRequest { image, ..Default::default() };
-                self.client.estimator().estimate_age(request).await.map(|_| 1)
+                self.replica().estimator().estimate_age(request).await.map(|_| 1)
             }
-            "batch" => {
-                let images = vec![self.photo.clone(); BATCH];
+            Way::Batch(photos) => {
+                let images = vec![self.photo.clone(); photos];
                 let request = BatchEstimateAgeRequest { images, ..Default::default() };
-                let answer = self.client.estimator().batch_estimate_age(request).await?;
+                let answer = self.replica().estimator().batch_estimate_age(request).await?;
                 Ok(answer.into_inner().results.len())
             }
-            "nothing" => {
+            Way::Nothing => {
                 let mut health = HealthClient::new(self.channel.clone());
                 health.check(HealthCheckRequest::default()).await.map(|_| 1)
             }
-            other => panic!("there is no way {other}"),
+            Way::Stream(_) => unreachable!("a stream is one call"),
         }
     }
 
@@ -139,17 +175,17 @@ impl Load {
     }
 
     /// A stream that sends the next photo for each answer.
-    async fn stream(&self) {
-        let (sender, receiver) = mpsc::channel(BATCH);
+    async fn stream(&self, photos: usize) {
+        let (sender, receiver) = mpsc::channel(photos);
         let ask = || StreamEstimateAgeRequest {
             id: String::new(),
             request: Some(EstimateAgeRequest { image: self.photo.clone(), ..Default::default() }),
         };
-        for _ in 0..BATCH {
+        for _ in 0..photos {
             sender.send(ask()).await.unwrap();
         }
         let requests = ReceiverStream::new(receiver);
-        let answers = self.client.estimator().stream_estimate_age(requests).await.unwrap();
+        let answers = self.replica().estimator().stream_estimate_age(requests).await.unwrap();
         let mut answers = answers.into_inner();
         while Instant::now() < self.end {
             let started = Instant::now();

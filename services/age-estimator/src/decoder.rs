@@ -1,11 +1,14 @@
 //! Bytes to pixels, off the async threads.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use agespan_imaging::{Detail, ImagingError, Limits, Photo, decode_reduced};
 use agespan_models::InputSpec;
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::Instruments;
 
 /// Decodes a few photos at a time: a decoded photo is a hundred times its file, so the number of
 /// those in memory has to be bounded, not only the requests.
@@ -13,12 +16,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub struct Decoder {
     permits: Arc<Semaphore>,
     limits: Limits,
+    instruments: Arc<Instruments>,
 }
 
 impl Decoder {
     /// At most so many at the same time.
-    pub fn new(at_once: usize) -> Self {
-        Self { permits: Arc::new(Semaphore::new(at_once.max(1))), limits: Limits::default() }
+    pub fn new(at_once: usize, instruments: Arc<Instruments>) -> Self {
+        let permits = Arc::new(Semaphore::new(at_once.max(1)));
+        Self { permits, limits: Limits::default(), instruments }
     }
 
     /// The right to have a decoded photo in memory.
@@ -35,14 +40,20 @@ impl Decoder {
         detail: Detail,
         then: impl FnOnce(Photo) -> T + Send + 'static,
     ) -> Result<T, ImagingError> {
-        let limits = self.limits.clone();
-        blocking(move || decode_reduced(&image, &limits, detail).map(then)).await?
+        let (limits, instruments) = (self.limits.clone(), self.instruments.clone());
+        let read = move || {
+            let clock = Instant::now();
+            let read = decode_reduced(&image, &limits, detail).map(then);
+            instruments.decoded(clock.elapsed());
+            read
+        };
+        blocking(read).await?
     }
 }
 
 /// How much of a photo that is one face is needed: twice what the model wants, so that the resizing
 /// has its say. A photo of less than that comes pixel by pixel as it is.
-pub(crate) fn whole(input: &InputSpec) -> Detail {
+pub fn whole(input: &InputSpec) -> Detail {
     Detail::ShorterSide(2 * input.resize)
 }
 

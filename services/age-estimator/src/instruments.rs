@@ -15,6 +15,7 @@ const FACES: [f64; 7] = [1.0, 2.0, 4.0, 8.0, 12.0, 16.0, 32.0];
 #[derive(Debug)]
 pub struct Instruments {
     queue_time: Histogram<f64>,
+    decode_time: Histogram<f64>,
     refused: Counter<u64>,
     abandoned: Counter<u64>,
     batch_size: Histogram<u64>,
@@ -44,6 +45,10 @@ impl Instruments {
                 "agespan.estimator.queue_time",
                 "How long photos waited before they were decoded",
             ),
+            decode_time: seconds(
+                "agespan.estimator.decode_time",
+                "How long a photo took from bytes to pixels, cut and resized where it is one face",
+            ),
             forward_time: seconds(
                 "agespan.estimator.forward_time",
                 "How long the network took for a batch",
@@ -70,6 +75,10 @@ impl Instruments {
 
     pub(crate) fn waited(&self, time: Duration) {
         self.queue_time.record(time.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn decoded(&self, time: Duration) {
+        self.decode_time.record(time.as_secs_f64(), &[]);
     }
 
     pub(crate) fn refused(&self) {

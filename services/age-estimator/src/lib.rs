@@ -73,7 +73,7 @@ pub async fn assemble(
         models.clone(),
         calibrations.clone(),
         faces::Faces::new(
-            Decoder::new(config.decoders),
+            Decoder::new(config.decoders, instruments.clone()),
             faces::FaceFinder::new(&config.models.first_weights),
         ),
         FairQueue::new(config.at_once, config.queue, instruments.clone()),

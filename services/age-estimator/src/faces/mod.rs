@@ -21,7 +21,8 @@ pub use finder::{FaceFinder, FinderError};
 use quality::{Issue, Quality};
 
 use crate::Decoder;
-use crate::decoder::{self, blocking};
+use crate::decoder::blocking;
+pub use crate::decoder::whole;
 
 /// The most faces of one photo that are estimated, the largest ones.
 pub const MAX_FACES: usize = 64;
@@ -158,12 +159,11 @@ impl Faces {
     /// The middle square of the photo.
     async fn whole(&self, image: Bytes, input: InputSpec) -> Result<Seen, FaceError> {
         let look = move |photo: Photo| {
-            let square = square(&photo.image, input.resize);
+            let pixels = middle(&photo, &input);
             let place = Place { left: 0, top: 0, width: photo.width, height: photo.height };
-            let pixels = input.center_crop(square.as_raw());
             Seen { crops: vec![Crop { pixels, place, found: None }], refused: vec![], count: 1 }
         };
-        Ok(self.decoder.read(image, decoder::whole(&input), look).await?)
+        Ok(self.decoder.read(image, whole(&input), look).await?)
     }
 
     /// The photo with as many pixels as its smallest face needs, decoded once more where it has
@@ -184,6 +184,11 @@ impl Faces {
         drop(photo);
         Ok(self.decoder.read(image, enough, Arc::new).await?)
     }
+}
+
+/// The middle square of a photo that is one face, as the model is to be given it.
+pub fn middle(photo: &Photo, input: &InputSpec) -> Vec<u8> {
+    input.center_crop(square(&photo.image, input.resize).as_raw())
 }
 
 fn points(face: &Detection) -> [Point; 5] {
