@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test bench bench-soak bench-diffusion check chaos fuzz path
+.PHONY: help setup build demo test bench bench-soak bench-diffusion check chaos fuzz capacity path
 
 cache := $(or $(AGESPAN_CACHE),$(HOME)/.cache/agespan)
 # Written by setup, so it is looked up when it is used.
@@ -48,6 +48,9 @@ chaos: setup ## Jobs while workers and Redis are killed, for 25 minutes; AGESPAN
 
 fuzz: setup ## Every decoder of outside bytes against made-up inputs, a minute each; SECONDS, TARGETS, SANITIZER change it
 	@python3 tests/fuzz/run.py --seconds $(or $(SECONDS),60) --sanitizer $(or $(SANITIZER),none) $(TARGETS)
+
+capacity: ## Nodes, prices and what is full first, simulated; PRICE= and GPU_PRICE= an hour, HTML=file, INTO=1 renews the page
+	@python3 -B deploy/capacity/simulate.py $(if $(PRICE),--price $(PRICE)) $(if $(GPU_PRICE),--gpu-price $(GPU_PRICE)) $(if $(HTML),--html $(HTML)) $(if $(INTO),--into deploy/capacity/README.md)
 
 path: ## The folder of the programs and tools, for PATH
 	@echo $(programs):$(cache)/python/bin

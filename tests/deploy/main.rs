@@ -7,10 +7,12 @@
 //! * `network`: who may call whom, and who does.
 //! * `queues`: what KEDA scales by, and what workers take their jobs from.
 //! * `compose`: the file for one machine.
+//! * `capacity`: the page about nodes and prices, and its simulation.
 //! * `observability`: alerts, dashboard and collector, and the metrics that there are.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+mod capacity;
 mod compose;
 mod formats;
 mod manifests;
