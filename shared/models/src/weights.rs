@@ -72,9 +72,18 @@ fn tensor(name: &str, view: &TensorView) -> Result<Tensor, WeightsError> {
             return Err(WeightsError::Dtype { name: name.to_owned(), dtype: format!("{other:?}") });
         }
     };
-    let shape: Vec<i64> = view.shape().iter().map(|&side| side as i64).collect();
+    let shape =
+        shape(view.shape()).ok_or(WeightsError::Malformed(SafeTensorError::ValidationOverflow))?;
     Tensor::f_from_data_size(view.data(), &shape, kind)
         .map_err(|source| WeightsError::Tensor { name: name.to_owned(), source })
+}
+
+/// The sides as libtorch counts them, if it can count the numbers: those of an empty tensor may be
+/// beyond that.
+fn shape(sides: &[usize]) -> Option<Vec<i64>> {
+    let sides: Vec<i64> =
+        sides.iter().map(|&side| i64::try_from(side)).collect::<Result<_, _>>().ok()?;
+    sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side)).map(|_| sides)
 }
 
 /// Named tensors as a safetensors file. The same tensors give the same bytes.

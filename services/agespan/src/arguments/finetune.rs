@@ -58,6 +58,9 @@ pub(crate) struct Finetune {
     /// Also train the text encoder.
     #[arg(long, conflicts_with = "lora_rank")]
     pub(crate) text_encoder: bool,
+    /// Compute parts of the network again on the way back: slower, in less memory.
+    #[arg(long)]
+    pub(crate) gradient_checkpointing: bool,
     /// The longest that a step's gradient may be; 0 for any [default: 1].
     #[arg(long)]
     pub(crate) clip_norm: Option<f64>,

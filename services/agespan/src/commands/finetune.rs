@@ -32,6 +32,7 @@ pub(crate) async fn run(session: &Session, asked: &Finetune) -> Result<()> {
         max_samples: asked.max_samples,
         text_encoder: asked.text_encoder,
         clip_norm: asked.clip_norm,
+        gradient_checkpointing: asked.gradient_checkpointing,
         ..Default::default()
     };
     let answer = session.client.generator().fine_tune_pipeline(request).await?.into_inner();

@@ -1,7 +1,9 @@
 //! How far the network is from what it is to say of noisy latents.
 
 use agespan_models::diffusion::scheduler::{NoiseSchedule, Prediction};
-use agespan_models::diffusion::{DiffusionError, Noise, SchedulerConfig, Unet, kind_and_device};
+use agespan_models::diffusion::{
+    DiffusionError, Noise, Recomputed, SchedulerConfig, Unet, kind_and_device,
+};
 use agespan_models::tch::{Kind, TchError, Tensor};
 
 use super::spec::FineTuneSpec;
@@ -55,14 +57,56 @@ impl Denoising {
         times: &Tensor,
         noise: &mut Noise,
     ) -> Result<Tensor, TchError> {
+        let task = self.task(unet, latents, texts, times, noise)?;
+        task.error(&unet.forward(&task.noisy, &task.times, &task.texts)?)
+    }
+
+    /// The same, by a network that keeps little and goes back through itself once more is known.
+    pub(super) fn errors_recomputed<'a>(
+        &self,
+        unet: &'a Unet,
+        latents: &Tensor,
+        texts: &Tensor,
+        times: &Tensor,
+        noise: &mut Noise,
+    ) -> Result<(Tensor, Recomputed<'a>), TchError> {
+        let task = self.task(unet, latents, texts, times, noise)?;
+        let pass = unet.forward_recomputed(&task.noisy, &task.times, &task.texts)?;
+        Ok((task.error(pass.prediction())?, pass))
+    }
+
+    fn task(
+        &self,
+        unet: &Unet,
+        latents: &Tensor,
+        texts: &Tensor,
+        times: &Tensor,
+        noise: &mut Noise,
+    ) -> Result<Task, TchError> {
         let noise = noise.normal(&latents.size());
         let noisy = self.schedule.add_noise(latents, &noise, times)?;
         let target = self.schedule.target(self.prediction, latents, &noise, times)?;
         let (kind, device) = kind_and_device(unet.variables());
-        let (noisy, times) = (noisy.f_to_device(device)?, times.f_to_device(device)?);
-        let predicted = unet.forward(&noisy.f_to_kind(kind)?, &times, &texts.f_to_kind(kind)?)?;
-        let target = target.f_to_device(device)?;
-        let error = predicted.f_to_kind(Kind::Float)?.f_sub(&target)?.f_square()?;
+        Ok(Task {
+            noisy: noisy.f_to_device(device)?.f_to_kind(kind)?,
+            times: times.f_to_device(device)?,
+            texts: texts.f_to_kind(kind)?,
+            target: target.f_to_device(device)?,
+        })
+    }
+}
+
+/// What a network is given, and what it is to say.
+struct Task {
+    noisy: Tensor,
+    times: Tensor,
+    texts: Tensor,
+    target: Tensor,
+}
+
+impl Task {
+    fn error(&self, predicted: &Tensor) -> Result<Tensor, TchError> {
+        let error = predicted.f_to_kind(Kind::Float)?.f_sub(&self.target)?.f_square()?;
         error.f_mean_dim(&[1i64, 2, 3][..], false, Kind::Float)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use agespan_models::average::{Named, copies, follow, shared, swap};
-use agespan_models::diffusion::{ClipText, Noise, Pipeline, Unet};
+use agespan_models::diffusion::{ClipText, Noise, Pipeline, Recomputed, Unet};
 use agespan_models::tch::{self, Kind, TchError, Tensor};
 use agespan_models::{AdamW, CheckpointError};
 
@@ -185,9 +185,12 @@ impl Run {
         let scale = self.position.scale.get();
         let mut sum = 0.0;
         for (part, chosen) in chosen.chunks(self.position.spec.batch_size).enumerate() {
-            let loss = self.loss(material, chosen, &format!("step {step}, part {part}"))?;
+            let (loss, pass) = self.loss(material, chosen, &format!("step {step}, part {part}"))?;
             sum += loss.f_double_value(&[])?;
-            loss.f_mul_scalar(scale)?.backward();
+            loss.f_mul_scalar(scale)?.f_backward()?;
+            if let Some(pass) = pass {
+                pass.backward()?;
+            }
         }
         let loss = sum / accumulation as f64;
         let mut gradients = self.learned.take_gradients(scale * accumulation as f64)?;
@@ -209,13 +212,14 @@ impl Run {
         Ok(Made { loss, gradient_norm })
     }
 
-    /// The loss on some faces; `name` is that of their noise.
+    /// The loss on some faces, and the network's pass where it goes back through itself; `name` is that of
+    /// their noise.
     fn loss(
         &self,
         material: &Material,
         chosen: &[usize],
         name: &str,
-    ) -> Result<Tensor, FineTuneError> {
+    ) -> Result<(Tensor, Option<Recomputed<'_>>), FineTuneError> {
         let spec = &self.position.spec;
         let mut noise = Noise::named(spec.seed, name);
         let mut chances = |share: f64| -> Result<Vec<bool>, TchError> {
@@ -227,9 +231,15 @@ impl Run {
         let latents = material.latents.draw(chosen, &mirrored, &mut noise)?;
         let texts = material.texts.of(chosen, &dropped, self.text_encoder())?;
         let times = self.denoising.draw_times(chosen.len(), &mut noise);
-        let errors = self.denoising.errors(self.unet(), &latents, &texts, &times, &mut noise)?;
+        let (denoising, unet) = (&self.denoising, self.unet());
+        let (errors, pass) = if spec.gradient_checkpointing {
+            let made = denoising.errors_recomputed(unet, &latents, &texts, &times, &mut noise)?;
+            (made.0, Some(made.1))
+        } else {
+            (denoising.errors(unet, &latents, &texts, &times, &mut noise)?, None)
+        };
         let weights = self.denoising.weights(&times)?.f_to_device(errors.device())?;
-        Ok(errors.f_mul(&weights)?.f_mean(Kind::Float)?)
+        Ok((errors.f_mul(&weights)?.f_mean(Kind::Float)?, pass))
     }
 
     /// The unweighted loss on all validation faces, at times spread evenly and the same noise always.

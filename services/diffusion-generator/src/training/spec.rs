@@ -34,6 +34,8 @@ pub struct FineTuneSpec {
     pub average: f64,
     /// What the network computes in.
     pub precision: Precision,
+    /// Compute the network's parts again on the way back instead of keeping them: slower, in less memory.
+    pub gradient_checkpointing: bool,
     /// Mirror every other image.
     pub mirrored: bool,
     /// Train the text encoder as well, as a pipeline from nothing needs.
@@ -105,6 +107,7 @@ impl Default for FineTuneSpec {
             snr_gamma: 0.0,
             average: 0.0,
             precision: Precision::Float32,
+            gradient_checkpointing: false,
             mirrored: true,
             text_encoder: false,
             lora: None,

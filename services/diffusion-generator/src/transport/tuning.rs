@@ -37,6 +37,7 @@ pub(super) fn spec(request: &proto::FineTunePipelineRequest) -> Result<FineTuneS
         snr_gamma: positive("snr_gamma", request.snr_gamma)?,
         average,
         precision: precision(request.precision)?,
+        gradient_checkpointing: request.gradient_checkpointing,
         text_encoder: request.text_encoder,
         lora: lora(request)?,
         seed: request.seed,

@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::DiffusionError;
-use super::fields::Fields;
+use super::fields::{Fields, MOST};
 
 /// A configuration as it was read, every field of it: what is written back with the weights.
 pub type RawConfig = Map<String, Value>;
@@ -95,7 +95,7 @@ impl UnetConfig {
         let stages = Some(channels.len());
         let each = |field, default| fields.sizes(field, &vec![default; channels.len()], stages);
         let config = Self {
-            sample_size: fields.optional_number("sample_size")?.map(|size| size as i64),
+            sample_size: sample_size(&fields)?,
             in_channels: fields.size("in_channels", 4)?,
             out_channels: fields.size("out_channels", 4)?,
             center_input_sample: fields.flag("center_input_sample", false)?,
@@ -143,6 +143,15 @@ impl UnetConfig {
     pub fn stages(&self) -> usize {
         self.block_out_channels.len()
     }
+}
+
+/// Some files write it with a decimal point.
+fn sample_size(fields: &Fields<'_>) -> Result<Option<i64>, DiffusionError> {
+    let size = fields.optional_number("sample_size")?;
+    if size.is_some_and(|size| !(1.0..=MOST as f64).contains(&size)) {
+        return Err(fields.refuse("sample_size", &format!("a number from 1 to {MOST} is")));
+    }
+    Ok(size.map(|size| size as i64))
 }
 
 fn stage_blocks(

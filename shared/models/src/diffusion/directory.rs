@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 use tch::{Device, Kind};
@@ -211,7 +211,13 @@ fn weights_files(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, DiffusionErr
         let fields = read_config(&index)?;
         let shards = fields.get("weight_map").and_then(Value::as_object);
         let shards = shards.into_iter().flat_map(|map| map.values()).filter_map(Value::as_str);
-        let mut shards: Vec<_> = shards.map(|shard| folder.join(shard)).collect();
+        let shards: Vec<&str> = shards.collect();
+        // A pipeline is copied file by file, to wherever it is drawn: none may lie beside the index's folder.
+        if let Some(outside) = shards.iter().find(|shard| !is_file_name(shard)) {
+            let path = index.with_file_name(outside);
+            return Err(DiffusionError::Outside { path });
+        }
+        let mut shards: Vec<_> = shards.into_iter().map(|shard| folder.join(shard)).collect();
         shards.sort();
         shards.dedup();
         if let Some(missing) = shards.iter().find(|shard| !shard.is_file()) {
@@ -222,6 +228,11 @@ fn weights_files(folder: &Path, stem: &str) -> Result<Vec<PathBuf>, DiffusionErr
         }
     }
     if half.is_file() { Ok(vec![half]) } else { Err(DiffusionError::MissingFile { path: whole }) }
+}
+
+fn is_file_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(parts.next(), Some(Component::Normal(part)) if part == name) && parts.next().is_none()
 }
 
 fn read_config(path: &Path) -> Result<RawConfig, DiffusionError> {

@@ -15,6 +15,12 @@ pub enum DiffusionError {
         /// The file.
         path: PathBuf,
     },
+    /// An index of weights names a file elsewhere.
+    #[error("{} is named by an index of weights, which may name files beside it only", path.display())]
+    Outside {
+        /// The file.
+        path: PathBuf,
+    },
     /// The directory names a safety checker and has no files of it.
     #[error(
         "{} is missing, and model_index.json names a safety checker; bring its files as \

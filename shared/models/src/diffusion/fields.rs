@@ -4,6 +4,12 @@ use serde_json::{Map, Value};
 
 use super::DiffusionError;
 
+/// The largest number of channels, layers, timesteps or anything else that a network is made of: far
+/// beyond any that can be used, it bounds what an untrusted file can make us hold or count.
+pub(crate) const MOST: i64 = 1 << 20;
+/// The most numbers of a list that says something of each resolution; every other one halves the image.
+const MOST_STAGES: usize = 20;
+
 /// A configuration file's fields, with the name by which errors call the file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fields<'a> {
@@ -58,16 +64,21 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// A whole number from 0 up.
+    /// A whole number from 0 to [`MOST`].
     pub(crate) fn count(&self, field: &str, default: i64) -> Result<i64, DiffusionError> {
-        let counted = |value: &Value| value.as_i64().filter(|&count| count >= 0);
-        Ok(self.read(field, "a whole number from 0 up", counted)?.unwrap_or(default))
+        let counted = |value: &Value| value.as_i64().filter(|count| (0..=MOST).contains(count));
+        let kind = format!("a whole number from 0 to {MOST}");
+        Ok(self.read(field, &kind, counted)?.unwrap_or(default))
     }
 
-    /// A whole number from 1 up.
+    /// A whole number from 1 to [`MOST`].
     pub(crate) fn size(&self, field: &str, default: i64) -> Result<i64, DiffusionError> {
         let size = self.count(field, default)?;
-        if size == 0 { Err(self.refuse(field, "a whole number from 1 up is")) } else { Ok(size) }
+        if size == 0 {
+            Err(self.refuse(field, &format!("a whole number from 1 to {MOST} is")))
+        } else {
+            Ok(size)
+        }
     }
 
     /// A list of sizes; a single one stands for `length` equal ones.
@@ -77,17 +88,20 @@ impl<'a> Fields<'a> {
         default: &[i64],
         length: Option<usize>,
     ) -> Result<Vec<i64>, DiffusionError> {
-        let one = |value: &Value| value.as_i64().filter(|&size| size > 0);
+        let one = |value: &Value| value.as_i64().filter(|size| (1..=MOST).contains(size));
         let many = |value: &'a Value| match (value.as_array(), length) {
             (Some(list), _) => list.iter().map(one).collect::<Option<Vec<_>>>(),
             (None, Some(length)) => Some(vec![one(value)?; length]),
             (None, None) => None,
         };
         let sizes = self
-            .read(field, "a list of whole numbers from 1 up", many)?
+            .read(field, &format!("a list of whole numbers from 1 to {MOST}"), many)?
             .unwrap_or_else(|| default.to_vec());
-        let fits = length.is_none_or(|length| sizes.len() == length) && !sizes.is_empty();
-        if fits { Ok(sizes) } else { Err(self.refuse(field, "one number for each block is")) }
+        let fits = length.is_none_or(|length| sizes.len() == length);
+        if fits && (1..=MOST_STAGES).contains(&sizes.len()) {
+            return Ok(sizes);
+        }
+        Err(self.refuse(field, &format!("one number for each of at most {MOST_STAGES} blocks is")))
     }
 
     pub(crate) fn text(&self, field: &str) -> Result<Option<&'a str>, DiffusionError> {

@@ -92,8 +92,10 @@ fn check(entries: &BTreeMap<String, Entry>, available: u64) -> Result<(), SafeTe
         let count = entry
             .shape
             .iter()
-            .try_fold(1u64, |count, &side| count.checked_mul(u64::try_from(side).ok()?));
-        let bits = count.and_then(|count| count.checked_mul(entry.dtype.bitsize() as u64));
+            .try_fold(1i64, |count, &side| count.checked_mul(side).filter(|_| side >= 0));
+        let bits = count
+            .and_then(|count| u64::try_from(count).ok())
+            .and_then(|count| count.checked_mul(entry.dtype.bitsize() as u64));
         if bits != to.checked_sub(from).and_then(|bytes| bytes.checked_mul(8)) || to > available {
             return Err(SafeTensorError::InvalidOffset(name.clone()));
         }

@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 use tch::{Device, Kind, Tensor};
 use tempfile::TempDir;
 
+mod recomputed;
 mod safety;
+mod untrusted;
 
 use super::mapped;
 use super::*;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -47,6 +48,7 @@ pub struct Tokenizer {
     end: i64,
     padding: i64,
     length: usize,
+    vocabulary: usize,
     /// Its files, to be saved with a pipeline.
     files: Vec<(&'static str, Vec<u8>)>,
 }
@@ -76,7 +78,7 @@ impl Tokenizer {
         let inner = match (text(&files, "vocab.json"), text(&files, "merges.txt")) {
             (Some(vocabulary), Some(merges)) => of_vocabulary(vocabulary, merges, &special),
             _ => match text(&files, "tokenizer.json") {
-                Some(whole) => tokenizers::Tokenizer::from_str(whole).map_err(|e| e.to_string()),
+                Some(whole) => of_one_file(whole),
                 None => {
                     return Err(DiffusionError::MissingFile { path: folder.join("vocab.json") });
                 }
@@ -91,7 +93,9 @@ impl Tokenizer {
         if special.length < 2 {
             return Err(refuse("model_max_length is below 2".to_owned()));
         }
-        Ok(Self { begin, end, padding, length: special.length, inner, files })
+        let largest = inner.get_vocab(true).into_values().max();
+        let vocabulary = largest.map_or(0, |largest| largest as usize + 1);
+        Ok(Self { begin, end, padding, length: special.length, vocabulary, inner, files })
     }
 
     /// Tokens that the text encoder takes at once, begin and end included.
@@ -101,15 +105,13 @@ impl Tokenizer {
 
     /// One more than the largest number that a text can have.
     pub fn vocabulary(&self) -> usize {
-        self.inner.get_vocab_size(true)
+        self.vocabulary
     }
 
     /// The numbers of a text.
     pub fn encode(&self, prompt: &str) -> Result<Tokens, DiffusionError> {
-        let encoding = self
-            .inner
-            .encode(prompt, false)
-            .map_err(|error| DiffusionError::Prompt { reason: error.to_string() })?;
+        let encoding = guarded(|| self.inner.encode(prompt, false))
+            .map_err(|reason| DiffusionError::Prompt { reason })?;
         let (words, room) = (encoding.get_ids(), self.length - 2);
         let kept = words.len().min(room);
         let mut ids = vec![self.begin];
@@ -213,5 +215,23 @@ fn of_vocabulary(
             "byte_fallback": false, "vocab": vocabulary, "merges": merges,
         },
     });
-    tokenizers::Tokenizer::from_str(&whole.to_string()).map_err(|error| error.to_string())
+    guarded(|| tokenizers::Tokenizer::from_str(&whole.to_string()))
+}
+
+/// The tokenizer of a `tokenizer.json`. Texts are cut and filled up here, whatever the file says.
+fn of_one_file(whole: &str) -> Result<tokenizers::Tokenizer, String> {
+    guarded(|| {
+        let mut tokenizer = tokenizers::Tokenizer::from_str(whole)?;
+        tokenizer.with_truncation(None)?.with_padding(None);
+        Ok(tokenizer)
+    })
+}
+
+/// The library answers some files that contradict themselves with a panic, while it reads them or at
+/// the first text. A half-read tokenizer is thrown away, a whole one is only read.
+fn guarded<T>(work: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(|error| error.to_string()),
+        Err(_) => Err("the tokenizer contradicts itself".to_owned()),
+    }
 }

@@ -1,6 +1,8 @@
 //! The denoising network: diffusers' `UNet2DConditionModel` (Rombach et al. 2022, arXiv 2112.10752).
 
-use tch::{TchError, Tensor};
+use std::iter;
+
+use tch::{Kind, TchError, Tensor};
 
 use super::config::UnetConfig;
 use super::layers::{Conv, GroupNorm, silu};
@@ -9,6 +11,16 @@ use super::resnet::ResnetSpec;
 use super::timestep::{TimestepEmbedding, sinusoidal};
 use super::unet_blocks::{Down, Middle, Stage, Up};
 use crate::WeightsError;
+
+/// A part of the network.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part {
+    In,
+    Down(usize),
+    Middle,
+    Up(usize),
+    Out,
+}
 
 /// The denoising network.
 #[derive(Debug)]
@@ -87,32 +99,59 @@ impl Unet {
         timesteps: &Tensor,
         texts: &Tensor,
     ) -> Result<Tensor, TchError> {
-        let time = self.time(timesteps, sample)?;
-        let sample = if self.config.center_input_sample {
-            sample.f_mul_scalar(2.0)?.f_sub_scalar(1.0)?
-        } else {
-            sample.shallow_clone()
-        };
-        let mut hidden = self.conv_in.forward(&sample)?;
-        let mut skipped = vec![hidden.shallow_clone()];
-        for block in &self.down_blocks {
-            hidden = block.forward(&hidden, &time, texts, &mut skipped)?;
+        let time = self.time(timesteps, sample.kind())?;
+        let (mut hidden, mut skipped) = (sample.shallow_clone(), Vec::new());
+        for part in self.parts() {
+            hidden = self.run(part, &hidden, &time, texts, &mut skipped)?;
         }
-        if let Some(middle) = &self.mid_block {
-            hidden = middle.forward(&hidden, &time, texts)?;
-        }
-        for block in &self.up_blocks {
-            hidden = block.forward(&hidden, &time, texts, &mut skipped)?;
-        }
-        hidden = silu(self.conv_norm_out.forward(&hidden)?)?;
-        self.conv_out.forward(&hidden)
+        Ok(hidden)
     }
 
-    fn time(&self, timesteps: &Tensor, sample: &Tensor) -> Result<Tensor, TchError> {
+    /// Its parts, in the order of their work.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let downs = (0..self.down_blocks.len()).map(Part::Down);
+        let ups = (0..self.up_blocks.len()).map(Part::Up);
+        iter::once(Part::In).chain(downs).chain([Part::Middle]).chain(ups).chain([Part::Out])
+    }
+
+    /// What a part makes of what came out of the one before. Parts on the way down leave on `skipped`
+    /// what those on the way up take from there.
+    pub(super) fn run(
+        &self,
+        part: Part,
+        hidden: &Tensor,
+        time: &Tensor,
+        texts: &Tensor,
+        skipped: &mut Vec<Tensor>,
+    ) -> Result<Tensor, TchError> {
+        match part {
+            Part::In => {
+                let hidden = self.conv_in.forward(&self.centered(hidden)?)?;
+                skipped.push(hidden.shallow_clone());
+                Ok(hidden)
+            }
+            Part::Down(index) => self.down_blocks[index].forward(hidden, time, texts, skipped),
+            Part::Middle => match &self.mid_block {
+                Some(middle) => middle.forward(hidden, time, texts),
+                None => Ok(hidden.shallow_clone()),
+            },
+            Part::Up(index) => self.up_blocks[index].forward(hidden, time, texts, skipped),
+            Part::Out => self.conv_out.forward(&silu(self.conv_norm_out.forward(hidden)?)?),
+        }
+    }
+
+    fn centered(&self, sample: &Tensor) -> Result<Tensor, TchError> {
+        match self.config.center_input_sample {
+            true => sample.f_mul_scalar(2.0)?.f_sub_scalar(1.0),
+            false => Ok(sample.shallow_clone()),
+        }
+    }
+
+    pub(super) fn time(&self, timesteps: &Tensor, kind: Kind) -> Result<Tensor, TchError> {
         let config = &self.config;
         let channels = config.block_out_channels[0];
         let waves = sinusoidal(timesteps, channels, config.flip_sin_to_cos, config.freq_shift)?;
         // Every residual block begins with the SiLU of the time, so it is taken once.
-        self.time_embedding.forward(&waves.f_to_kind(sample.kind())?)?.f_silu()
+        self.time_embedding.forward(&waves.f_to_kind(kind)?)?.f_silu()
     }
 }
