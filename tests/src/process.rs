@@ -31,15 +31,20 @@ pub struct Process {
 impl Process {
     /// Starts a program on a free port and waits until it takes connections. Its log goes to a file.
     pub(crate) async fn start(program: &Path, arguments: &[String], log: &Path) -> Self {
-        let child = Command::new(program)
-            .args(arguments)
-            .args(["--listen", "127.0.0.1:0", "--log-format", "json"])
+        let mut command = Command::new(program);
+        command.args(arguments).args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        Self::spawn(command, log).await
+    }
+
+    /// Starts a command that logs JSON, and waits until it takes connections. Its log goes to a file.
+    pub async fn spawn(mut command: Command, log: &Path) -> Self {
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(log).unwrap())
             .kill_on_drop(true)
             .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {}: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
         let mut process = Self {
             url: String::new(),
             // Its address is not known yet.

@@ -52,6 +52,11 @@ impl Sandbox {
         Self { redis: Some(redis), redis_url, started: AtomicUsize::new(0), dir }
     }
 
+    /// Where its Redis is.
+    pub fn redis_url(&self) -> &str {
+        &self.redis_url
+    }
+
     /// Kills its Redis.
     pub fn redis_goes(&mut self) {
         self.redis = None;

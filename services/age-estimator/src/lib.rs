@@ -86,6 +86,7 @@ pub async fn assemble(
     let (ready, readiness) = tokio::sync::watch::channel(!calibrations.is_empty());
     let mut component = transport::component(estimator, registry.clone(), platform.jobs.clone())
         .with_readiness(readiness)
+        .with_queues([TRAIN_KIND])
         .with_background(|stop| models.keep_fresh(stop))
         .with_background(|stop| watch.follow_calibrations(calibrations, ready, stop));
     if platform.role.works() {
@@ -97,11 +98,7 @@ pub async fn assemble(
             figures: platform.data_dir.join("training"),
         };
         let worker = Worker::new(platform.jobs.clone(), TRAIN_KIND, Arc::new(trainer), 1);
-        component = component.with_background(|stop| async move {
-            if let Err(error) = worker.run(stop).await {
-                tracing::error!(%error, "the training worker ended");
-            }
-        });
+        component = component.with_worker(worker);
     }
     Ok(component)
 }

@@ -19,6 +19,11 @@ use clap::Parser;
 
 pub use arguments::{Asked, Demo, Evaluate, Generate, Local, Predict, Verify};
 
+/// What `calibrate --predictions` does with files of anybody's predictions.
+pub mod predictions {
+    pub use crate::commands::predictions::{apply, fit};
+}
+
 /// The `main` of `agespan`.
 pub fn main() -> ExitCode {
     let arguments = arguments::Arguments::parse();

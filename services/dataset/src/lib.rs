@@ -43,14 +43,11 @@ use agespan_service::{Component, Platform};
 
 /// The service on this platform, and its worker where this process has the role.
 pub fn assemble(platform: &Platform) -> Component {
-    let component = transport::component(platform.storage.clone(), platform.jobs.clone());
+    let component = transport::component(platform.storage.clone(), platform.jobs.clone())
+        .with_queues([worker::IMPORT_KIND]);
     if !platform.role.works() {
         return component;
     }
     let worker = worker::worker(platform.storage.clone(), platform.jobs.clone());
-    component.with_background(|stop| async move {
-        if let Err(error) = worker.run(stop).await {
-            tracing::error!(%error, "the import worker ended");
-        }
-    })
+    component.with_worker(worker)
 }

@@ -11,6 +11,7 @@
 //! * [`faces`]: how many faces an image shows.
 //! * [`noise`]: the noise that a caller brings.
 //! * `picture`: pixels as a PNG file that says how it was made.
+//! * `instruments`: what a collector is told.
 //! * [`images`]: drawn images in the artifact store; [`tally`] sums them up.
 //!
 //! [`pipelines`] are diffusers directories: in the artifact store, on this machine, in memory. New ones
@@ -20,6 +21,7 @@ pub mod draws;
 pub mod engine;
 pub mod faces;
 pub mod images;
+mod instruments;
 pub mod job;
 pub mod noise;
 mod picture;
@@ -58,7 +60,8 @@ pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Compo
         jobs: jobs.clone(),
         detector: detector.clone(),
     };
-    let component = transport::component(transport);
+    let kinds = [job::GENERATE_KIND, job::DRAW_KIND, job::TUNE_KIND];
+    let component = transport::component(transport).with_queues(kinds);
     if !platform.role.works() {
         return Ok(component);
     }
@@ -71,18 +74,18 @@ pub async fn assemble(platform: &Platform, config: &ModelConfig) -> Result<Compo
         pipelines: pipelines.clone(),
         folder: platform.data_dir.join("finetuning"),
     };
-    let painter = worker::Painter { jobs: jobs.clone(), pipelines, images };
+    let painter = worker::Painter {
+        jobs: jobs.clone(),
+        pipelines,
+        images,
+        instruments: instruments::Instruments::new(),
+    };
     let works: [(&str, Arc<dyn Handler>, usize); 3] = [
         (job::GENERATE_KIND, Arc::new(dealer), FOLLOWED),
         (job::DRAW_KIND, Arc::new(painter), 1),
         (job::TUNE_KIND, Arc::new(tuner), 1),
     ];
     Ok(works.into_iter().fold(component, |component, (kind, handler, concurrency)| {
-        let worker = Worker::new(jobs.clone(), kind, handler, concurrency);
-        component.with_background(move |stop| async move {
-            if let Err(error) = worker.run(stop).await {
-                tracing::error!(%error, kind, "a worker ended");
-            }
-        })
+        component.with_worker(Worker::new(jobs.clone(), kind, handler, concurrency))
     }))
 }

@@ -31,7 +31,11 @@ use agespan_service::{Component, ModelConfig, Platform};
 pub fn assemble(platform: &Platform, config: &ModelConfig) -> Component {
     agespan_models::threads::set_count(config.threads());
     let reports = reports::Reports::new(platform.storage.clone());
-    let component = transport::component(reports.clone(), platform.jobs.clone());
+    let component = transport::component(reports.clone(), platform.jobs.clone()).with_queues([
+        worker::KIND,
+        images_worker::KIND,
+        cross_check_worker::KIND,
+    ]);
     if !platform.role.works() {
         return component;
     }
@@ -51,11 +55,6 @@ pub fn assemble(platform: &Platform, config: &ModelConfig) -> Component {
         (cross_check_worker::KIND, Arc::new(cross_checker)),
     ];
     works.into_iter().fold(component, |component, (kind, handler)| {
-        let worker = Worker::new(platform.jobs.clone(), kind, handler, 1);
-        component.with_background(move |stop| async move {
-            if let Err(error) = worker.run(stop).await {
-                tracing::error!(%error, kind, "a worker ended");
-            }
-        })
+        component.with_worker(Worker::new(platform.jobs.clone(), kind, handler, 1))
     })
 }

@@ -2,6 +2,7 @@
 //! this process.
 
 use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -14,7 +15,7 @@ use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use crate::{ClientError, Credentials, Reloaded};
+use crate::{ClientError, Credentials, Reloaded, balance};
 
 /// How long a server's first words are waited for. One that waits for the client's has accepted it.
 const FIRST_WORDS: Duration = Duration::from_secs(1);
@@ -30,19 +31,42 @@ pub(crate) fn channel(url: &str, credentials: &Credentials) -> Result<Channel, C
     if credentials.token.is_some() && may_be_read {
         return Err(ClientError::Plaintext { url: url.to_owned() });
     }
-    let endpoint = endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true);
+    let endpoint = patient(endpoint);
     if !secure {
-        return Ok(endpoint.connect_lazy());
+        return Ok(plain(endpoint));
     }
     let tls = credentials.tls.load()?;
     let connect = tower::service_fn(move |uri| connect(uri, tls.clone()));
     Ok(endpoint.connect_with_connector_lazy(connect))
 }
 
+/// How a connection is made, whoever it is to.
+pub(crate) fn patient(endpoint: Endpoint) -> Endpoint {
+    endpoint.connect_timeout(Duration::from_secs(5)).tcp_nodelay(true)
+}
+
+/// To an address, or to all that a name stands for. "localhost" stands for one machine by two.
+fn plain(endpoint: Endpoint) -> Channel {
+    let (host, port) = (bare_host(endpoint.uri()).to_owned(), endpoint.uri().port_u16());
+    if host == "localhost" || host.parse::<IpAddr>().is_ok() {
+        return endpoint.connect_lazy();
+    }
+    let place = (host, port.unwrap_or(80));
+    balance::channel(endpoint, balance::BETWEEN_LOOKS, move || resolve(place.clone()))
+}
+
+/// The addresses of a name, of one family: where a server has one of each, they are one server. The
+/// resolver puts in front what this machine can reach.
+async fn resolve(place: (String, u16)) -> io::Result<Vec<SocketAddr>> {
+    let all: Vec<_> = tokio::net::lookup_host(place).await?.collect();
+    let family = all.first().map(SocketAddr::is_ipv4);
+    Ok(all.into_iter().filter(|address| Some(address.is_ipv4()) == family).collect())
+}
+
 fn is_loopback(uri: &Uri) -> bool {
     let host = bare_host(uri);
     host == "localhost"
-        || host.parse().is_ok_and(|address: std::net::IpAddr| address.to_canonical().is_loopback())
+        || host.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback())
 }
 
 /// The host; an IPv6 address without its brackets.

@@ -1,6 +1,6 @@
 //! The typed client, for the command line and for services that call each other.
 //!
-//! * [`Client`]: one lazily made connection with a client for each service; [`Client::follow`]
+//! * [`Client`]: a lazily made connection, or one to each address of a name, with a client for each service; [`Client::follow`]
 //!   watches a job to its end.
 //! * [`Credentials`]: TLS and the token that a client goes to a server with.
 //! * [`SplitSamples`] reads a split and [`SplitEstimates`] asks about every face of a split.
@@ -21,6 +21,7 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 
+mod balance;
 mod connect;
 mod credentials;
 mod explain;

@@ -2,10 +2,13 @@
 
 use std::{any::Any, sync::Arc, time::Duration};
 
-use tokio::task::JoinError;
+use tokio::{task::JoinError, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use crate::{CancelReason, Handler, JobContext, JobFailure, JobsError, Lease, heartbeat};
+use crate::{
+    CancelReason, Handler, JobContext, JobFailure, JobsError, Lease, heartbeat,
+    instruments::{self, Attempts},
+};
 
 /// Between two tries to settle an attempt while Redis is away.
 const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -18,6 +21,7 @@ pub(crate) struct Attempt {
     /// How long a handler may take to stop.
     pub(crate) grace: Duration,
     pub(crate) lease: Duration,
+    pub(crate) attempts: Attempts,
 }
 
 impl Attempt {
@@ -28,7 +32,10 @@ impl Attempt {
         let _heartbeat =
             AbortOnDropHandle::new(tokio::spawn(heartbeat::beat(context.clone(), self.lease)));
         tracing::info!("the attempt starts");
+        let started = Instant::now();
         let ended = self.handle(&context, payload).await;
+        let outcome = instruments::outcome(&ended, context.cancel_reason());
+        self.attempts.ended(outcome, started.elapsed());
         if let Err(error) = context.flush_progress().await {
             tracing::debug!(%error, "the last progress was not written");
         }

@@ -7,8 +7,10 @@ use std::time::Duration;
 /// All processes that share jobs should use the same prefix and lease.
 #[derive(Debug, Clone)]
 pub struct JobsConfig {
-    /// `redis://host:port/db` or `redis+unix:///path/to/redis.sock`.
+    /// `redis://host:port/db`, `rediss://` under TLS, or `redis+unix:///path/to/redis.sock`.
     pub url: String,
+    /// With `rediss://`: the authorities that Redis is trusted by, PEM; without them the system's.
+    pub authorities: Option<Vec<u8>>,
     /// Stands before every key, so that several systems can share one Redis.
     pub prefix: String,
     /// How long a worker may be silent before another one takes its job. Its third is the heartbeat.
@@ -32,6 +34,7 @@ impl JobsConfig {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            authorities: None,
             prefix: "agespan".to_owned(),
             lease: Duration::from_secs(10),
             retention: Duration::from_secs(7 * 24 * 60 * 60),

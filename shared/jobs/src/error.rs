@@ -10,7 +10,8 @@ use crate::JobState;
 pub enum JobsError {
     /// The configured URL cannot be used.
     #[error(
-        "the Redis URL is not valid: use redis://host:port/db or redis+unix:///path/redis.sock"
+        "the Redis URL or its authorities are not valid: use redis://host:port/db, rediss:// or \
+         redis+unix:///path/redis.sock"
     )]
     InvalidUrl(#[source] RedisError),
     /// Redis cannot be reached, or cannot serve now. The operation can be retried; whether a write

@@ -45,7 +45,7 @@ impl Jobs {
         if config.max_attempts == 0 {
             return Err(JobsError::invalid("max_attempts", "must be at least 1"));
         }
-        let store = Store::new(&config.url)?;
+        let store = Store::new(&config)?;
         let keys = Keys::new(&config.prefix);
         Ok(Self { inner: Arc::new(Inner { config, keys, store }) })
     }

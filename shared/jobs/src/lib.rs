@@ -11,6 +11,7 @@
 //!   write to a job, and every write it makes names its claim, with a fencing token for other stores.
 //! * `scripts/*.lua`: every transition of a job, each one atomic step in Redis. They hold the
 //!   invariants; the Rust around them only calls them (`scripts.rs`, `store.rs`).
+//! * [`measure_queues`]: what a collector is told of queues; `instruments.rs`, of attempts.
 //! * [`availability`]: whether Redis answers, as a flag for readiness.
 //! * [`PrivateRedis`]: a `redis-server` of one's own, for a single machine and for tests.
 //!
@@ -48,6 +49,7 @@ mod context;
 mod error;
 mod handler;
 mod heartbeat;
+mod instruments;
 mod job;
 mod jobs;
 mod keys;
@@ -68,6 +70,7 @@ pub use config::JobsConfig;
 pub use context::{CancelReason, JobContext};
 pub use error::JobsError;
 pub use handler::{Handler, JobFailure};
+pub use instruments::measure_queues;
 pub use job::{Job, JobError, JobState, Progress};
 pub use jobs::Jobs;
 pub use lease::Lease;

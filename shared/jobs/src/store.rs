@@ -7,12 +7,12 @@ use std::{
 
 use redis::{
     AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, ScriptInvocation,
-    Value,
+    TlsCertificates, Value,
     aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
     from_redis_value,
 };
 
-use crate::{JobsError, jobs::milliseconds};
+use crate::{JobsConfig, JobsError, jobs::milliseconds};
 
 /// Enough for a network, short enough that a caller without Redis hears so at once.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,11 +36,16 @@ struct Current {
 
 impl Store {
     /// Checks the URL; connects to nothing.
-    pub(crate) fn new(url: &str) -> Result<Self, JobsError> {
-        Ok(Self {
-            client: Client::open(url).map_err(JobsError::InvalidUrl)?,
-            current: Mutex::default(),
-        })
+    pub(crate) fn new(config: &JobsConfig) -> Result<Self, JobsError> {
+        let url = config.url.as_str();
+        let client = match &config.authorities {
+            None => Client::open(url),
+            authorities => {
+                let root_cert = authorities.clone();
+                Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })
+            }
+        };
+        Ok(Self { client: client.map_err(JobsError::InvalidUrl)?, current: Mutex::default() })
     }
 
     /// Runs one command.

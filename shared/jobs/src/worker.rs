@@ -10,7 +10,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::{Delivery, Handler, Jobs, JobsError, Lease, Queue, attempt::Attempt, trace};
+use crate::{
+    Delivery, Handler, Jobs, JobsError, Lease, Queue, attempt::Attempt, instruments::Attempts,
+    trace,
+};
 
 /// A handler that checks its token between steps needs seconds; Kubernetes waits for 30.
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
@@ -52,6 +55,11 @@ impl Worker {
         self
     }
 
+    /// The kind of its jobs.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// Runs jobs until `shutdown`; then stops the handlers, gives their jobs back and returns. That
     /// Redis is away is no reason to return: it is asked again. The only error is an invalid kind.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), JobsError> {
@@ -62,6 +70,7 @@ impl Worker {
             shutdown: shutdown.clone(),
             grace: self.grace,
             lease: self.jobs.config().lease,
+            attempts: Attempts::new(&self.kind),
         };
         // A JoinSet aborts what it holds when this future is dropped.
         let mut running = JoinSet::new();

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use agespan_jobs::Worker;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
@@ -20,6 +21,7 @@ pub struct Component {
     pub(crate) ready: watch::Receiver<bool>,
     pub(crate) health: Vec<(&'static str, watch::Receiver<bool>)>,
     pub(crate) background: Vec<Start>,
+    pub(crate) queues: Vec<&'static str>,
 }
 
 impl Component {
@@ -36,6 +38,7 @@ impl Component {
             ready,
             health: Vec::new(),
             background: Vec::new(),
+            queues: Vec::new(),
         }
     }
 
@@ -54,6 +57,22 @@ impl Component {
     /// The flag that health follows, for a host that wants to wait.
     pub fn readiness(&self) -> watch::Receiver<bool> {
         self.ready.clone()
+    }
+
+    /// Names the kinds of jobs that it takes in, whoever works on them.
+    pub fn with_queues(mut self, kinds: impl IntoIterator<Item = &'static str>) -> Self {
+        self.queues.extend(kinds);
+        self
+    }
+
+    /// Works on jobs beside the requests.
+    pub fn with_worker(self, worker: Worker) -> Self {
+        self.with_background(|stop| async move {
+            let kind = worker.kind().to_owned();
+            if let Err(error) = worker.run(stop).await {
+                tracing::error!(%error, kind, "a worker ended");
+            }
+        })
     }
 
     /// Adds work beside the requests.

@@ -31,6 +31,9 @@ pub struct Config {
     /// Address to listen on. One that others can reach wants TLS and authentication.
     #[arg(long, env = "AGESPAN_LISTEN", default_value = "127.0.0.1:50051")]
     pub listen: SocketAddr,
+    /// A second address, for grpc.health.v1 alone and without TLS: where probes cannot do TLS.
+    #[arg(long, env = "AGESPAN_HEALTH_LISTEN")]
+    pub health_listen: Option<SocketAddr>,
     /// Folder for the artifacts and, with a private Redis, its files.
     #[arg(long, env = "AGESPAN_DATA_DIR", default_value = "agespan-data")]
     pub data_dir: PathBuf,
@@ -38,9 +41,12 @@ pub struct Config {
     /// Region, endpoint and credentials are taken from AWS_*, GOOGLE_* or AZURE_*, by the vendors' names.
     #[arg(long, env = "AGESPAN_STORE")]
     pub store: Option<String>,
-    /// Redis for job state, redis:// or redis+unix:// [default: a private redis-server in DATA_DIR].
+    /// Redis for job state, redis://, rediss:// or redis+unix:// [default: a private redis-server in DATA_DIR].
     #[arg(long, env = "AGESPAN_REDIS_URL", hide_env_values = true)]
     pub redis_url: Option<String>,
+    /// Authorities that a rediss:// Redis is trusted by, PEM [default: the system's].
+    #[arg(long, env = "AGESPAN_REDIS_CA", value_name = "FILE")]
+    pub redis_ca: Option<PathBuf>,
     /// Replicas of Redis that must have a job before it is acknowledged; without them submitting is
     /// UNAVAILABLE.
     #[arg(long, env = "AGESPAN_REDIS_REPLICAS", default_value_t = 0)]
@@ -57,6 +63,9 @@ pub struct Config {
     /// Addresses of the other services.
     #[command(flatten)]
     pub peers: Peers,
+    /// How much may come in.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
     /// Who may come in.
     #[command(flatten)]
     pub security: crate::SecurityConfig,
@@ -90,6 +99,49 @@ impl Config {
     /// How long a drain may take.
     pub fn drain(&self) -> Duration {
         Duration::from_secs(self.drain_seconds)
+    }
+}
+
+/// What one process holds open at most. What a request may weigh is each service's own.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct LimitsConfig {
+    /// Connections at the same time; one more is closed at once.
+    #[arg(long, env = "AGESPAN_MAX_CONNECTIONS", default_value_t = Self::default().max_connections, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// Requests of one connection at the same time; its client keeps more back.
+    #[arg(long, env = "AGESPAN_MAX_STREAMS", default_value_t = Self::default().max_streams, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub max_streams: u32,
+    /// Seconds after which a connection takes no new requests, so that its client looks again where
+    /// servers are; 0 for never.
+    #[arg(long, env = "AGESPAN_CONNECTION_SECONDS", default_value_t = Self::default().connection_seconds)]
+    pub connection_seconds: u64,
+    /// Seconds of silence after which a connection is asked whether anybody is there; one that says
+    /// nothing for 20 more is closed.
+    #[arg(long, env = "AGESPAN_KEEPALIVE_SECONDS", default_value_t = Self::default().keepalive_seconds, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub keepalive_seconds: u64,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        // A connection with nothing to do holds some ten kilobytes.
+        Self {
+            max_connections: 10_000,
+            max_streams: 200,
+            connection_seconds: 0,
+            keepalive_seconds: 30,
+        }
+    }
+}
+
+impl LimitsConfig {
+    /// How old a connection may be; none for as old as it likes.
+    pub fn connection_age(&self) -> Option<Duration> {
+        Some(self.connection_seconds).filter(|&seconds| seconds > 0).map(Duration::from_secs)
+    }
+
+    /// The silence after which it is asked.
+    pub fn keepalive(&self) -> Duration {
+        Duration::from_secs(self.keepalive_seconds)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use agespan_client::tls::TlsError;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::{Connected, TcpIncoming};
 
-use crate::Config;
 use crate::security::{Exposed, Gate, GateError, Origin, caller_name, tls};
+use crate::{Config, LimitsConfig};
 
 /// Handshakes that may be under way, and how long one may take: who connects and says nothing keeps
 /// nobody out.
@@ -32,6 +33,9 @@ pub struct Entrance {
     tls: tls::ServerTls,
     own: mpsc::Receiver<DuplexStream>,
     pub(crate) gate: Gate,
+    pub(crate) limits: LimitsConfig,
+    /// For probes that cannot do TLS.
+    pub(crate) health: Option<TcpListener>,
 }
 
 /// Why there is no way in.
@@ -67,16 +71,20 @@ impl Entrance {
         let (listen, security) = (config.listen, &config.security);
         security.check(listen, config.access.allow_plaintext)?;
         let (tls, gate) = (tls::load(security)?, Gate::new(security)?);
-        let bound = TcpListener::bind(listen).await;
-        let listener = bound.map_err(|source| EntranceError::Listen { listen, source })?;
+        let listener = Some(bind(listen).await?);
+        let health = match config.health_listen {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
         let (entrance, own) = Self::private();
-        Ok((Self { listener: Some(listener), tls, gate, ..entrance }, own))
+        Ok((Self { listener, tls, gate, limits: config.limits, health, ..entrance }, own))
     }
 
     /// Of this process alone: no port is opened.
     pub fn private() -> (Self, Client) {
         let (accept, own) = mpsc::channel(WAITING);
-        let entrance = Self { listener: None, tls: None, own, gate: Gate::default() };
+        let (gate, limits) = (Gate::default(), LimitsConfig::default());
+        let entrance = Self { listener: None, tls: None, own, gate, limits, health: None };
         (entrance, Client::in_process(accept))
     }
 
@@ -85,15 +93,21 @@ impl Entrance {
         self.listener.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
+    /// The address where health alone is told; none without one.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
     /// Connections as they are made, and who is let in.
     pub(crate) fn split(self) -> (BoxStream<'static, io::Result<Connection>>, Gate) {
         let own = ReceiverStream::new(self.own).map(|stream| Ok(Connection::own(stream)));
-        let tls = self.tls;
+        let (tls, room) =
+            (self.tls, Arc::new(Semaphore::new(self.limits.max_connections as usize)));
         let outside = match self.listener {
             None => stream::pending().boxed(),
             Some(listener) => TcpIncoming::from(listener)
                 .with_nodelay(Some(true))
-                .map(move |tcp| shake_hands(tcp, tls.clone()))
+                .map(move |tcp| shake_hands(tcp, tls.clone(), room.clone()))
                 .buffer_unordered(HANDSHAKES)
                 .boxed(),
         };
@@ -101,11 +115,24 @@ impl Entrance {
     }
 }
 
-async fn shake_hands(tcp: io::Result<TcpStream>, tls: tls::ServerTls) -> io::Result<Connection> {
+async fn bind(listen: SocketAddr) -> Result<TcpListener, EntranceError> {
+    let bound = TcpListener::bind(listen).await;
+    bound.map_err(|source| EntranceError::Listen { listen, source })
+}
+
+async fn shake_hands(
+    tcp: io::Result<TcpStream>,
+    tls: tls::ServerTls,
+    room: Arc<Semaphore>,
+) -> io::Result<Connection> {
     let tcp = tcp?;
     let address = tcp.peer_addr()?;
+    let Ok(place) = room.try_acquire_owned() else {
+        tracing::debug!(%address, "closed at once: too many connections");
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    };
     let Some(tls) = tls else {
-        return Ok(Connection::new(tcp, Origin::Network { address, certificate: None }));
+        return Ok(Connection::new(tcp, Origin::Network { address, certificate: None }, place));
     };
     let shaking = TlsAcceptor::from(tls.current()).accept(tcp);
     let shaken = tokio::time::timeout(HANDSHAKE, shaking).await.map_err(io::Error::from);
@@ -114,7 +141,7 @@ async fn shake_hands(tcp: io::Result<TcpStream>, tls: tls::ServerTls) -> io::Res
     })?;
     let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
     let certificate = shown.map(caller_name);
-    Ok(Connection::new(stream, Origin::Network { address, certificate }))
+    Ok(Connection::new(stream, Origin::Network { address, certificate }, place))
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send {}
@@ -125,15 +152,17 @@ impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 pub(crate) struct Connection {
     stream: Pin<Box<dyn Stream>>,
     origin: Origin,
+    /// Among the connections that may be open. Those within the process need none.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    fn new(stream: impl Stream + 'static, origin: Origin) -> Self {
-        Self { stream: Box::pin(stream), origin }
+    fn new(stream: impl Stream + 'static, origin: Origin, place: OwnedSemaphorePermit) -> Self {
+        Self { stream: Box::pin(stream), origin, _place: Some(place) }
     }
 
     fn own(stream: DuplexStream) -> Self {
-        Self::new(stream, Origin::Own)
+        Self { stream: Box::pin(stream), origin: Origin::Own, _place: None }
     }
 }
 

@@ -33,7 +33,7 @@ pub mod transport;
 
 pub use checkpoints::Checkpoints;
 pub use component::{Background, Component};
-pub use config::{Config, ModelConfig, Peers, Role};
+pub use config::{Config, LimitsConfig, ModelConfig, Peers, Role};
 pub use entrance::{Entrance, EntranceError};
 pub use platform::{Platform, PlatformError};
 pub use process::{AnyError, main, run, until_signal};

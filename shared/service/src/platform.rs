@@ -46,6 +46,15 @@ pub enum PlatformError {
     /// The Redis URL cannot be used.
     #[error("cannot use the Redis URL")]
     Jobs(#[from] JobsError),
+    /// The authorities that Redis is trusted by cannot be read.
+    #[error("cannot read {}", file.display())]
+    Authorities {
+        /// Which file.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// There can be no client of a peer.
     #[error(transparent)]
     Peer(#[from] ClientError),
@@ -59,7 +68,12 @@ impl Platform {
         let location = config.store_location();
         let storage = Storage::open_with(&location, config.store_options())
             .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
+        let authorities = config.redis_ca.as_ref().map(|file| {
+            let read = std::fs::read(file);
+            read.map_err(|source| PlatformError::Authorities { file: file.clone(), source })
+        });
         let jobs_config = JobsConfig {
+            authorities: authorities.transpose()?,
             lease: Duration::from_secs(config.lease_seconds),
             replicas: config.redis_replicas,
             ..JobsConfig::new(redis_url)

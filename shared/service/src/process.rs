@@ -27,7 +27,10 @@ pub async fn run<F>(
 where
     F: Future<Output = Result<Vec<Component>, AnyError>>,
 {
-    let telemetry = telemetry::start(&config.telemetry)?;
+    let mut telemetry = telemetry::start(&config.telemetry)?;
+    if let Some(filter) = telemetry.filter.take() {
+        tokio::spawn(filter.follow());
+    }
     if let (Some(address), Some(registry)) = (config.telemetry.metrics_listen, &telemetry.registry)
     {
         let served = telemetry::page::serve(address, registry.clone()).await;

@@ -5,12 +5,16 @@ use std::time::Duration;
 use agespan_jobs::Jobs;
 use agespan_proto::DESCRIPTORS;
 use agespan_proto::job::v1::job_service_server::{JobServiceServer, SERVICE_NAME as JOB_SERVICE};
+use futures_util::FutureExt;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::HealthReporter;
 
 use crate::around::AroundLayer;
@@ -20,6 +24,10 @@ use crate::telemetry::calls::Calls;
 use crate::telemetry::trace;
 use crate::transport::JobTransport;
 use crate::{Component, Entrance};
+
+/// How long probes are answered after a process was told to stop. Kubernetes does not ask one that it
+/// ends; load balancers do.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why serving ended early.
 #[derive(Debug, thiserror::Error)]
@@ -36,31 +44,30 @@ pub enum ServeError {
 /// Serves until `stop`, then drains: health says NOT_SERVING, workers give their jobs back,
 /// requests under way have `drain` to end.
 pub async fn serve(
-    entrance: Entrance,
+    mut entrance: Entrance,
     components: Vec<Component>,
     jobs: Jobs,
     drain: Duration,
     stop: CancellationToken,
 ) -> Result<(), ServeError> {
     let (reporter, health) = tonic_health::server::health_reporter();
+    let mut tasks = JoinSet::new();
+    if let Some(listener) = entrance.health.take() {
+        tasks.spawn(for_probes(listener, health.clone(), stop.clone()));
+    }
     let mut routes = Routes::builder();
     routes.add_service(health);
     routes.add_service(reflection().build_v1()?);
     routes.add_service(reflection().build_v1alpha()?);
     routes.add_service(JobServiceServer::new(JobTransport::new(jobs.clone())));
 
-    let mut tasks = JoinSet::new();
     // Without Redis the job service alone is away: the others answer what needs no job state.
-    let (available, keep) = agespan_jobs::availability(jobs);
+    let (available, keep) = agespan_jobs::availability(jobs.clone());
     tasks.spawn(follow_readiness(reporter.clone(), JOB_SERVICE, available, stop.clone()));
-    let ended = stop.clone();
-    tasks.spawn(async move {
-        tokio::select! {
-            () = keep => {}
-            () = ended.cancelled() => {}
-        }
-    });
+    tasks.spawn(stop.clone().run_until_cancelled_owned(keep).map(drop));
+    let mut queues = Vec::new();
     for component in components {
+        queues.extend(component.queues);
         (component.register)(&mut routes);
         let flags = [(component.proto_service, component.ready)].into_iter();
         for (name, flag) in flags.chain(component.health) {
@@ -71,11 +78,24 @@ pub async fn serve(
         }
     }
 
+    let measured = agespan_jobs::measure_queues(jobs, queues);
+    tasks.spawn(stop.clone().run_until_cancelled_owned(measured).map(|ended| {
+        if let Some(Err(error)) = ended {
+            tracing::error!(%error, "queues are not measured");
+        }
+    }));
+
     let deadline = stop.clone();
+    let limits = entrance.limits;
     let (connections, gate) = entrance.split();
-    let server = Server::builder()
+    let mut server = Server::builder()
+        .max_concurrent_streams(limits.max_streams)
+        .http2_keepalive_interval(Some(limits.keepalive()));
+    if let Some(age) = limits.connection_age() {
+        server = server.max_connection_age(age);
+    }
+    let server = server
         .trace_fn(trace::of)
-        .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .layer(AroundLayer(Calls::new()))
         .layer(AroundLayer(Gated::new(gate)))
         .layer(AroundLayer(Deadline))
@@ -95,6 +115,27 @@ fn reflection() -> tonic_reflection::server::Builder<'static> {
     tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+}
+
+/// Health alone, until the process ends: a probe has to hear of the drain as well.
+async fn for_probes(
+    listener: TcpListener,
+    health: HealthServer<impl Health>,
+    stop: CancellationToken,
+) {
+    let server =
+        Server::builder().add_service(health).serve_with_incoming(TcpIncoming::from(listener));
+    let drained = async {
+        stop.cancelled().await;
+        // What is told last is read before the door closes.
+        tokio::time::sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        served = server => if let Err(error) = served {
+            tracing::error!(%error, "probes are not answered");
+        },
+        () = drained => {}
+    }
 }
 
 async fn follow_readiness(

@@ -37,6 +37,7 @@ struct Arguments {
 
 struct Server {
     address: SocketAddr,
+    health: Option<SocketAddr>,
     /// How its own services call each other.
     own: Client,
     dir: TempDir,
@@ -65,13 +66,13 @@ impl Server {
         let begin = ["test", "--listen", "127.0.0.1:0"].map(str::to_owned);
         let config = Arguments::parse_from(begin.into_iter().chain(files)).process;
         let (entrance, own) = Entrance::open(&config).await.unwrap();
-        let address = entrance.address().unwrap();
+        let (address, health) = (entrance.address().unwrap(), entrance.health_address());
         // Nothing listens there.
         let socket = format!("redis+unix://{}/none.sock", dir.path().display());
         let jobs = Jobs::new(JobsConfig::new(socket)).unwrap();
         let drain = Duration::from_secs(1);
         tokio::spawn(serve(entrance, Vec::new(), jobs, drain, CancellationToken::new()));
-        Self { address, own, dir, predict, admin }
+        Self { address, health, own, dir, predict, admin }
     }
 
     fn client(&self, token: &Secret) -> Client {
@@ -179,4 +180,43 @@ async fn who_connects_and_says_nothing_keeps_nobody_out() {
     let mut jobs = client.jobs();
     let answer = tokio::time::timeout(Duration::from_secs(5), jobs.get_job(get)).await.unwrap();
     assert_eq!(answer.unwrap_err().code(), Code::InvalidArgument);
+}
+
+#[tokio::test]
+async fn probes_that_cannot_do_tls_have_an_address_of_their_own() {
+    let tls = ["--tls-cert", "server.pem", "--tls-key", "server.key"];
+    let own = ["--tokens", "tokens.toml", "--health-listen=127.0.0.1:0"];
+    let server = Server::start(&[&tls[..], &own].concat()).await;
+    let channel = Endpoint::from_shared(format!("http://{}", server.health.unwrap())).unwrap();
+    let channel = channel.connect_lazy();
+    let check = HealthCheckRequest { service: String::new() };
+    HealthClient::new(channel.clone()).check(check).await.unwrap();
+    // And nothing else is there, whatever token is shown.
+    let get = with_token(GetJobRequest { name: JOB.to_owned() }, Some(&server.admin));
+    let mut jobs = agespan_proto::job::v1::job_service_client::JobServiceClient::new(channel);
+    assert_eq!(jobs.get_job(get).await.unwrap_err().code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many_connections_and_again_when_one_goes() {
+    let server = Server::start(&["--max-connections=2"]).await;
+    let ask = async || {
+        let client = Client::new(&format!("http://{}", server.address)).unwrap();
+        let get = GetJobRequest { name: "no job's name".to_owned() };
+        let code = client.jobs().get_job(get).await.unwrap_err().code();
+        (client, code)
+    };
+    let (_first, answer) = ask().await;
+    assert_eq!(answer, Code::InvalidArgument);
+    let (second, answer) = ask().await;
+    assert_eq!(answer, Code::InvalidArgument);
+    assert_ne!(ask().await.1, Code::InvalidArgument);
+    drop(second);
+    for _ in 0..500 {
+        if ask().await.1 == Code::InvalidArgument {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("a connection that was closed still takes a place");
 }

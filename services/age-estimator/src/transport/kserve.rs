@@ -157,7 +157,10 @@ fn outputs(request: &proto::ModelInferRequest) -> Result<Vec<Output>, Status> {
 }
 
 /// The files of the one input.
-fn images(request: &mut proto::ModelInferRequest) -> Result<Vec<Bytes>, Status> {
+///
+/// # Errors
+/// INVALID_ARGUMENT for other inputs, or a shape that is not theirs.
+pub fn images(request: &mut proto::ModelInferRequest) -> Result<Vec<Bytes>, Status> {
     let refuse = |message: String| Err(status::invalid("inputs", "INPUT", message));
     let [input] = request.inputs.as_mut_slice() else {
         return refuse(format!("send one input, \"{INPUT}\", not {}", request.inputs.len()));
@@ -172,8 +175,8 @@ fn images(request: &mut proto::ModelInferRequest) -> Result<Vec<Bytes>, Status> 
         [raw] if contents.is_empty() => parted(std::mem::take(raw))?,
         _ => return refuse("send the images once, as contents or raw contents".to_owned()),
     };
-    let shape: i64 = input.shape.iter().product();
-    if !(1..=MAX_IMAGES).contains(&images.len()) || shape != images.len() as i64 {
+    let shape = input.shape.iter().try_fold(1i64, |count, &side| count.checked_mul(side));
+    if !(1..=MAX_IMAGES).contains(&images.len()) || shape != Some(images.len() as i64) {
         let (found, shape) = (images.len(), &input.shape);
         return refuse(format!(
             "{found} images in the shape {shape:?}; send 1 to {MAX_IMAGES} as [n]"
@@ -242,5 +245,26 @@ mod tests {
             assert!(parted(Bytes::copy_from_slice(&raw[..end])).is_err(), "{end}");
         }
         assert!(parted(Bytes::from_static(&[255; 4])).is_err());
+    }
+
+    #[test]
+    fn a_shape_that_nothing_has_is_refused() {
+        let asked = |shape: &[i64]| {
+            let input = proto::model_infer_request::InferInputTensor {
+                name: INPUT.to_owned(),
+                datatype: "BYTES".to_owned(),
+                shape: shape.to_vec(),
+                contents: Some(proto::InferTensorContents {
+                    bytes_contents: vec![Bytes::from_static(b"a photo")],
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            images(&mut proto::ModelInferRequest { inputs: vec![input], ..Default::default() })
+        };
+        assert_eq!(asked(&[1, 1]).unwrap().len(), 1);
+        for shape in [&[i64::MAX, 2][..], &[i64::MIN, -1], &[-1], &[0]] {
+            assert!(asked(shape).is_err(), "{shape:?}");
+        }
     }
 }

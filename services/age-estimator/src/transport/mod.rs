@@ -22,6 +22,7 @@ use bytes::Bytes;
 use futures_util::stream::{BoxStream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
+pub use kserve::images as infer_images;
 pub use peers::Peers;
 pub(crate) use peers::{Labelled, Split};
 

@@ -15,7 +15,7 @@ mod model;
 pub(crate) mod photos;
 mod pipeline;
 mod predict;
-mod predictions;
+pub(crate) mod predictions;
 mod scores;
 mod token;
 mod train;

@@ -21,6 +21,7 @@ use futures_util::stream::{self, BoxStream};
 use tonic::{Request, Response, Status, Streaming};
 
 pub use peers::Peers;
+pub use shifted::predict as predict_shifted;
 
 use convert::Brought;
 

@@ -12,7 +12,11 @@ use super::convert::{self, Brought};
 
 const MOST: usize = 10_000;
 
-pub(super) fn predict(
+/// Intervals for faces of a new kind, by rows of the old one.
+///
+/// # Errors
+/// INVALID_ARGUMENT for rows that are none, or too few or too many.
+pub fn predict(
     request: &proto::PredictShiftedIntervalsRequest,
 ) -> Result<proto::PredictShiftedIntervalsResponse, Status> {
     let coverage = transport::coverage(request.coverage)?;

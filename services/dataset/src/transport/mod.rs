@@ -16,6 +16,7 @@ use futures_util::stream::BoxStream;
 use tonic::{Request, Response, Status};
 
 use self::images::Form;
+pub use self::submit::payload as import_payload;
 
 use crate::cluster::Member;
 use crate::manifest::Row;

@@ -35,7 +35,11 @@ pub(super) async fn submit(
     transport::submit(jobs, IMPORT_KIND, &payload, payload.request_id.clone()).await
 }
 
-fn payload(request: proto::ImportDatasetRequest) -> Result<ImportPayload, Status> {
+/// The job that a request asks for.
+///
+/// # Errors
+/// INVALID_ARGUMENT with the field.
+pub fn payload(request: proto::ImportDatasetRequest) -> Result<ImportPayload, Status> {
     if let Err(error) = record::path(&request.dataset_id) {
         return Err(status::invalid("dataset_id", "DATASET_NAME", error.to_string()));
     }

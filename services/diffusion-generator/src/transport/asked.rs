@@ -19,7 +19,8 @@ const MAX_SIDE: u32 = 2048;
 const MAX_PROMPT_BYTES: usize = 10_000;
 
 /// A request's own values, with the defaults in.
-pub(super) struct Asked {
+#[derive(Debug)]
+pub struct Asked {
     pub(super) subject: Asking,
     pub(super) count: u32,
     pub(super) steps: u32,
@@ -29,10 +30,10 @@ pub(super) struct Asked {
 }
 
 /// Reads a request.
-pub(super) fn read(
-    request: &proto::GenerateFacesRequest,
-    has_detector: bool,
-) -> Result<Asked, Status> {
+///
+/// # Errors
+/// INVALID_ARGUMENT with the field.
+pub fn read(request: &proto::GenerateFacesRequest, has_detector: bool) -> Result<Asked, Status> {
     let subject = subject::read(request.subject.as_ref())?;
     short_enough("prompt", &subject.prompt)?;
     short_enough("negative_prompt", &request.negative_prompt)?;

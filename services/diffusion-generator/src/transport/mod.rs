@@ -27,6 +27,7 @@ use crate::images::Images;
 use crate::job::{GENERATE_KIND, TUNE_KIND, TuneJob};
 use crate::pipelines::{Record, Registry};
 
+pub use asked::{Asked, read as asked};
 pub(crate) use peers::{Labelled, Peers, Split};
 
 /// What the RPCs are answered from.

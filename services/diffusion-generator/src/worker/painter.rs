@@ -11,6 +11,7 @@ use super::{GENERATION_ENDED, draw_failure, payload, pipeline_failure, stopped, 
 use crate::draws::{self, FaceCheck, Kept};
 use crate::engine::{Drawing, OnStep};
 use crate::images::{Facts, Images};
+use crate::instruments::Instruments;
 use crate::job::{GenerateJob, Shard};
 use crate::picture;
 use crate::pipelines::{Loaded, Pipelines};
@@ -24,6 +25,7 @@ pub(crate) struct Painter {
     pub(crate) jobs: Jobs,
     pub(crate) pipelines: Pipelines,
     pub(crate) images: Images,
+    pub(crate) instruments: Instruments,
 }
 
 #[async_trait]
@@ -111,6 +113,7 @@ impl Painter {
             tally.add(&facts);
             let files = (file, kept.drawn.trace);
             self.images.insert(&shard.job, index, files, facts).await.map_err(store)?;
+            self.instruments.drew();
         }
         let total = u64::from(shard.count) * job.steps_made;
         context.progress(total, total, &warning).await?;
@@ -138,9 +141,11 @@ impl Painter {
             trace: job.trace,
             count_faces: matches!(job.face_check, FaceCheck::On { .. }),
         };
-        draws::draw(&loaded.engine, &drawing, job.face_check, |draw| place.on_step(context, draw))
-            .await
-            .map_err(|error| draw_failure(&error))
+        draws::draw(&loaded.engine, &drawing, job.face_check, |draw| {
+            place.on_step(context, self.instruments.clone(), draw)
+        })
+        .await
+        .map_err(|error| draw_failure(&error))
     }
 }
 
@@ -156,15 +161,21 @@ struct Place<'a> {
 impl Place<'_> {
     /// Reports the steps of a draw. Those of later draws are not counted: nobody knows beforehand
     /// whether they will be made.
-    fn on_step(&self, context: &JobContext, draw: u32) -> OnStep {
+    fn on_step(&self, context: &JobContext, instruments: Instruments, draw: u32) -> OnStep {
         let Self { shard, job, number, done } = *self;
         let (context, total) = (context.clone(), u64::from(shard.count) * job.steps_made);
         if draw == 1 {
-            return Box::new(move |made| context.note_progress(done + made, total, ""));
+            return Box::new(move |made| {
+                instruments.stepped();
+                context.note_progress(done + made, total, "");
+            });
         }
         let (done, most) = (done + job.steps_made, job.face_check.max_draws());
         let message = format!("image {}: draw {draw} of up to {most}", shard.first + number);
-        Box::new(move |_| context.note_progress(done, total, &message))
+        Box::new(move |_| {
+            instruments.stepped();
+            context.note_progress(done, total, &message);
+        })
     }
 }
 

@@ -13,6 +13,7 @@ use super::*;
 use crate::draws::FaceCheck;
 use crate::faces::Detector;
 use crate::images::{Facts, Images};
+use crate::instruments::Instruments;
 use crate::job::{DRAW_KIND, GENERATE_KIND, GenerateJob, Plan};
 use crate::pipelines::{Pipelines, Registry};
 use crate::tiny_pipeline;
@@ -85,6 +86,7 @@ impl Studio {
             jobs: self.jobs.clone(),
             pipelines: self.pipelines.clone(),
             images: self.images.clone(),
+            instruments: Instruments::new(),
         };
         let worker = Worker::new(self.jobs.clone(), DRAW_KIND, Arc::new(painter), 1);
         let stop = stop.clone();

@@ -1,6 +1,7 @@
 //! Jobs against a real `redis-server`. Nothing here measures time: tests wait for conditions.
 
 mod dead_letters;
+mod encrypted;
 mod jobs;
 mod leases;
 mod outages;

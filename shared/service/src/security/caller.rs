@@ -15,7 +15,7 @@ use webpki::EndEntityCert;
 pub enum Caller {
     /// A caller of the tokens file, by name.
     Token(Arc<str>),
-    /// Who showed a certificate and needed no token: the certificate's first URI, else its first DNS
+    /// Who showed a certificate and no token: the certificate's first URI, else its first DNS
     /// name, else its hash.
     Certificate(Arc<str>),
     /// Nobody in particular at this address.

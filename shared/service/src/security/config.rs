@@ -22,7 +22,8 @@ pub struct SecurityConfig {
     #[arg(long, env = "AGESPAN_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
     pub tls_client_ca: Option<PathBuf>,
     /// Callers with the hashes of their tokens, permissions and quotas, TOML; `agespan token new`
-    /// makes entries. With it nobody comes in without a token, health checks aside.
+    /// makes entries. With it nobody comes in without a token or a certificate that is named there,
+    /// health checks aside.
     #[arg(long, env = "AGESPAN_TOKENS", value_name = "FILE")]
     pub tokens: Option<PathBuf>,
     /// Listen where others can reach it even without TLS or authentication.

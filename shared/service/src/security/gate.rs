@@ -63,10 +63,18 @@ impl Gate {
         }
         let tokens = tokens.current();
         let refuse = |status| Box::new(Refused { caller: anonymous.clone(), status });
-        let token = bearer(headers).ok_or_else(|| refuse(missing()))?;
-        let entry = tokens.find(token).ok_or_else(|| refuse(unknown()))?;
+        let (entry, caller) = match (bearer(headers), &anonymous) {
+            (Some(token), _) => {
+                let entry = tokens.find(token).ok_or_else(|| refuse(unknown()))?;
+                (entry, Caller::Token(entry.name.as_str().into()))
+            }
+            (None, Caller::Certificate(name)) => {
+                let entry = tokens.certified(name).ok_or_else(|| refuse(uncertified(name)))?;
+                (entry, anonymous.clone())
+            }
+            (None, _) => return Err(refuse(missing())),
+        };
         let name: Arc<str> = entry.name.as_str().into();
-        let caller = Caller::Token(name.clone());
         match self.check(entry, need) {
             Ok(()) => {
                 let limited = |quota| Allowance::new(self.buckets.clone(), name, quota);
@@ -103,6 +111,14 @@ fn missing() -> Status {
     let message = "this server wants a token, as `authorization: Bearer …`: --token-file or \
                    AGESPAN_TOKEN of agespan, -H of grpcurl";
     status::new(Code::Unauthenticated, "TOKEN_MISSING", message)
+}
+
+fn uncertified(name: &str) -> Status {
+    let message = format!(
+        "no caller has the certificate {name}; an operator can add one to the tokens file, or show a \
+         token"
+    );
+    status::new(Code::Unauthenticated, "CERTIFICATE_UNKNOWN", message)
 }
 
 fn unknown() -> Status {

@@ -7,7 +7,7 @@
 //! * [`tokens`]: callers by token, each with permissions and a quota.
 //! * [`permissions`]: what each RPC asks for.
 //! * [`Caller`]: who asks, for whoever answers; [`Allowance`]: how much more they may.
-//! * `layer`: all of that before every request.
+//! * `layer`: all of that before every request; [`text_at`]: what a request names, as it passes.
 //! * [`audit`]: threshold decisions and administrative calls, written down.
 
 pub mod audit;
@@ -27,4 +27,5 @@ pub use config::{AccessConfig, Exposed, SecurityConfig};
 pub(crate) use gate::Gate;
 pub use gate::GateError;
 pub(crate) use layer::Gated;
+pub use peek::text_at;
 pub use quota::Allowance;

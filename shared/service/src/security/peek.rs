@@ -60,8 +60,8 @@ fn first_message(seen: &[u8]) -> Option<&[u8]> {
     if header[0] == 0 { rest.get(..length as usize) } else { None }
 }
 
-/// The text at the end of a path of fields; none when the message is none.
-fn text_at(message: &[u8], path: &[u32]) -> Option<String> {
+/// The text at the end of a path of fields of an encoded message; none when the message is none.
+pub fn text_at(message: &[u8], path: &[u32]) -> Option<String> {
     let (number, inner) = path.split_first()?;
     let values = values(message, *number)?;
     if inner.is_empty() {
@@ -74,7 +74,7 @@ fn text_at(message: &[u8], path: &[u32]) -> Option<String> {
 
 /// All values of a field of texts or messages.
 fn values(mut message: &[u8], number: u32) -> Option<Vec<&[u8]>> {
-    let mut found = Vec::new();
+    let (mut found, mut groups) = (Vec::new(), Vec::new());
     while !message.is_empty() {
         let key = varint(&mut message)?;
         let length = match key & 7 {
@@ -84,16 +84,25 @@ fn values(mut message: &[u8], number: u32) -> Option<Vec<&[u8]>> {
             }
             1 => 8,
             2 => usize::try_from(varint(&mut message)?).ok()?,
+            // Groups, of which no message here has any: decoders pass over them with all that is in them.
+            3 => {
+                groups.push(key >> 3);
+                0
+            }
+            4 => {
+                groups.pop().filter(|open| *open == key >> 3)?;
+                0
+            }
             5 => 4,
             _ => return None,
         };
         let (value, rest) = message.split_at_checked(length)?;
         message = rest;
-        if key == u64::from(number) << 3 | 2 {
+        if groups.is_empty() && key == u64::from(number) << 3 | 2 {
             found.push(value);
         }
     }
-    Some(found)
+    groups.is_empty().then_some(found)
 }
 
 fn varint(bytes: &mut &[u8]) -> Option<u64> {
@@ -163,6 +172,12 @@ mod tests {
         // The last of two values counts.
         let twice = [&[0x0a, 1, b'a'][..], &[0x0a, 1, b'b']].concat();
         assert_eq!(text_at(&twice, &[1]).unwrap(), "b");
+        // A group hides nothing from whoever reads the log: [9 begins, 1 = "b", [8], 9 ends], 1 = "a".
+        let group = [0x4b, 0x0a, 1, b'b', 0x43, 0x44, 0x4c, 0x0a, 1, b'a'];
+        assert_eq!(Import::decode(&group[..]).unwrap().id, "a");
+        assert_eq!(text_at(&group, &[1]).unwrap(), "a");
+        assert_eq!(text_at(&group[..6], &[1]), None);
+        assert_eq!(text_at(&[0x4b, 0x54], &[1]), None);
     }
 
     #[test]

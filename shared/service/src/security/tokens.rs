@@ -1,4 +1,4 @@
-//! Callers by token. The file holds hashes only: whoever reads it cannot come in by it.
+//! Callers by token or by certificate. The file holds hashes only: whoever reads it cannot come in by it.
 //!
 //! ```toml
 //! [[caller]]
@@ -6,7 +6,15 @@
 //! sha256 = "…64 hexadecimal digits…"
 //! permissions = ["predict"]
 //! quota = { per_second = 50, burst = 100 }
+//!
+//! [[caller]]
+//! name = "moderation"
+//! certificate = "spiffe://shop/moderation"
+//! permissions = ["predict", "jobs"]
 //! ```
+//!
+//! A certificate counts where the server demands one, by its first URI, else its first DNS name, and as
+//! long as no token is shown.
 //!
 //! Two entries of one name are one caller with two tokens, for the time in which one replaces the
 //! other; they share a quota.
@@ -69,7 +77,8 @@ impl fmt::Display for Hash {
 #[serde(deny_unknown_fields)]
 pub(super) struct Entry {
     pub(super) name: String,
-    sha256: Hash,
+    sha256: Option<Hash>,
+    certificate: Option<String>,
     pub(super) permissions: Vec<Permission>,
     pub(super) quota: Option<Quota>,
 }
@@ -113,6 +122,14 @@ pub(super) fn load(file: &Path) -> Result<Reloaded<Tokens>, TokensError> {
     Reloaded::new(vec![file.to_owned()], move || Tokens::read(&own))
 }
 
+/// The names of a file's callers, after the checks that a server makes when it starts.
+///
+/// # Errors
+/// What the server would refuse to start with.
+pub fn callers(file: &Path) -> Result<Vec<String>, TokensError> {
+    Ok(Tokens::read(file)?.caller.into_iter().map(|entry| entry.name).collect())
+}
+
 impl Tokens {
     fn read(file: &Path) -> Result<Self, TokensError> {
         let text = std::fs::read_to_string(file)
@@ -132,8 +149,17 @@ impl Tokens {
             if entry.quota.is_some_and(|quota| !quota.is_usable()) {
                 return Err(format!("{}: per_second and burst should be above 0", entry.name));
             }
-            if self.caller[..index].iter().any(|other| other.sha256 == entry.sha256) {
-                return Err(format!("{}: another caller has the same sha256", entry.name));
+            if entry.sha256.is_some() == entry.certificate.is_some() {
+                return Err(format!("{}: either sha256 or certificate makes a caller", entry.name));
+            }
+            let same = |other: &Entry| {
+                (&other.sha256, &other.certificate) == (&entry.sha256, &entry.certificate)
+            };
+            if self.caller[..index].iter().any(same) {
+                return Err(format!(
+                    "{}: another caller has the same sha256 or certificate",
+                    entry.name
+                ));
             }
         }
         Ok(())
@@ -145,11 +171,16 @@ impl Tokens {
         let hash = Hash::of(token);
         let mut found = None;
         for entry in &self.caller {
-            if bool::from(entry.sha256.0.ct_eq(&hash.0)) {
+            if entry.sha256.is_some_and(|known| bool::from(known.0.ct_eq(&hash.0))) {
                 found = Some(entry);
             }
         }
         found
+    }
+
+    /// The caller whose certificate has this name.
+    pub(super) fn certified(&self, name: &str) -> Option<&Entry> {
+        self.caller.iter().find(|entry| entry.certificate.as_deref() == Some(name))
     }
 }
 
@@ -236,6 +267,8 @@ mod tests {
             (entry.replace("shop", "two words"), "two words"),
             (format!("{entry}quota = {{ per_second = 0, burst = 1 }}"), "above 0"),
             (format!("{entry}token = \"abc\""), "token"),
+            (format!("{entry}certificate = \"shop\""), "either sha256 or certificate"),
+            ("[[caller]]\nname = \"a\"\npermissions = []".to_owned(), "either sha256 or"),
         ] {
             let error = parsed(&text).err().unwrap();
             assert!(error.contains(word) && !error.contains('\n'), "{word}: {error}");

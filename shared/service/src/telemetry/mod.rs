@@ -1,6 +1,7 @@
 //! Logs to stderr; traces and metrics to a collector when one is named, metrics to Prometheus when it
 //! may ask.
 //!
+//! * `filter`: what is logged.
 //! * `trace`: one trace through all processes.
 //! * `calls`: how long calls take and how they end.
 //! * `exporters`: where traces and metrics go.
@@ -11,10 +12,12 @@
 
 pub(crate) mod calls;
 mod exporters;
+pub(crate) mod filter;
 pub(crate) mod page;
 pub(crate) mod trace;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use opentelemetry::global;
@@ -24,13 +27,11 @@ use opentelemetry_sdk::metrics::SdkMeterProvider;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use prometheus::Registry;
+use tracing_subscriber::Layer;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer};
 
-/// Whatever filter is asked for: at finer levels these write down the headers of requests, tokens
-/// among them, or the bytes of connections.
-const NEVER_MORE: [&str; 4] = ["h2=info", "hyper=info", "rustls=info", "tower=info"];
+use self::filter::Filter;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -48,6 +49,10 @@ pub struct TelemetryConfig {
     /// What is logged, as tracing's filters: "info", "agespan_jobs=debug,info".
     #[arg(long, env = "AGESPAN_LOG", default_value = "info")]
     pub log: String,
+    /// A file with such filters, in the place of --log as long as it is there: what is logged while the
+    /// process runs is changed by changing it.
+    #[arg(long, env = "AGESPAN_LOG_FILTER_FILE", value_name = "FILE")]
+    pub log_filter_file: Option<PathBuf>,
     /// How log lines look.
     #[arg(long, env = "AGESPAN_LOG_FORMAT", value_enum, default_value_t)]
     pub log_format: LogFormat,
@@ -87,6 +92,8 @@ pub struct Telemetry {
     metrics: Option<SdkMeterProvider>,
     /// What the page for Prometheus shows, where there is one.
     pub(crate) registry: Option<Registry>,
+    /// What is logged.
+    pub(crate) filter: Option<Filter>,
 }
 
 impl Drop for Telemetry {
@@ -102,10 +109,7 @@ impl Drop for Telemetry {
 
 /// Starts telemetry for the process. A second start in one process (tests) leaves the first.
 pub fn start(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
-    let mut filter: EnvFilter = EnvFilter::builder().parse(&config.log)?;
-    for quiet in NEVER_MORE {
-        filter = filter.add_directive(quiet.parse()?);
-    }
+    let (filter, filtered) = Filter::new(config)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
         LogFormat::Text => lines.boxed(),
@@ -121,6 +125,6 @@ pub fn start(config: &TelemetryConfig) -> Result<Telemetry, TelemetryError> {
     let spans = traces
         .as_ref()
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("agespan")));
-    let _ = tracing_subscriber::registry().with(spans).with(lines).with(filter).try_init();
-    Ok(Telemetry { traces, metrics, registry })
+    let _ = tracing_subscriber::registry().with(filtered).with(spans).with(lines).try_init();
+    Ok(Telemetry { traces, metrics, registry, filter: Some(filter) })
 }

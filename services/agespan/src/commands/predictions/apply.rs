@@ -12,7 +12,10 @@ use super::table::{Table, is_parquet};
 
 /// Writes the rows of `new` with two more columns, lower and upper, in years. Nothing is left
 /// behind when a row is refused. Gives the file that was written: `out`, or NEW.intervals.csv.
-pub(super) fn apply(
+///
+/// # Errors
+/// When a file cannot be read or written, or a row is refused, which is named.
+pub fn apply(
     calibration: &Calibration,
     new: &Path,
     out: Option<&Path>,

@@ -23,14 +23,17 @@ use serde_json::json;
 
 use crate::arguments;
 use crate::show;
+pub use apply::apply;
 use table::Table;
 
 /// Fits, shows the thresholds, and applies them where a file is named.
 pub(crate) fn run(file: &Path, calibrate: &arguments::Calibrate, json: bool) -> Result<()> {
     let coverage = Coverage::new(calibrate.coverage).context("--coverage")?;
-    let calibration = fit(file, calibrate)?;
+    let (score, grouping) =
+        (calibrate.score.map(Score::from), calibrate.grouping.map(Grouping::from));
+    let calibration = fit(file, score, grouping)?;
     let written = match &calibrate.apply {
-        Some(new) => Some(apply::apply(&calibration, new, calibrate.out.as_deref(), coverage)?),
+        Some(new) => Some(apply(&calibration, new, calibrate.out.as_deref(), coverage)?),
         None => None,
     };
     if json {
@@ -71,19 +74,27 @@ pub(crate) fn run(file: &Path, calibrate: &arguments::Calibrate, json: bool) -> 
     Ok(())
 }
 
-fn fit(file: &Path, calibrate: &arguments::Calibrate) -> Result<Calibration> {
+/// The calibration of a file of predictions and truths. Absolute scores where no other is asked for;
+/// groups by the file's labels where it has some.
+///
+/// # Errors
+/// When the file cannot be read or a row is refused, which is named.
+pub fn fit(file: &Path, score: Option<Score>, grouping: Option<Grouping>) -> Result<Calibration> {
     let table = Table::open(file)?;
     if table.columns().truth.is_none() {
         bail!("{} has no column called truth, which calibration needs", file.display());
     }
-    let spec = spec(&table, calibrate)?;
+    let spec = spec(&table, score, grouping)?;
     let fitting = table.for_spec(spec).fit(|| Fitting::new(spec, AgeSupport::default()))?;
     fitting.finish().with_context(|| file.display().to_string())
 }
 
-/// Absolute scores where no other is asked for; groups by the file's labels where it has some.
-fn spec(table: &Table, calibrate: &arguments::Calibrate) -> Result<CalibrationSpec> {
-    let score = calibrate.score.map_or(Score::Absolute, Score::from);
+fn spec(
+    table: &Table,
+    score: Option<Score>,
+    grouping: Option<Grouping>,
+) -> Result<CalibrationSpec> {
+    let score = score.unwrap_or(Score::Absolute);
     if score.needs().is_some() {
         bail!("that score needs distributions, which a table has not; bring them by gRPC");
     }
@@ -91,7 +102,7 @@ fn spec(table: &Table, calibrate: &arguments::Calibrate) -> Result<CalibrationSp
         bail!("the score sigma needs a column called sigma; choose --score absolute");
     }
     let has_group = table.columns().group.is_some();
-    let grouping = match calibrate.grouping.map(Grouping::from) {
+    let grouping = match grouping {
         None if has_group => Grouping::Label,
         None => Grouping::None,
         Some(Grouping::Label) if !has_group => {

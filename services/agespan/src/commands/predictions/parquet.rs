@@ -15,6 +15,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::RowGroupMetaData;
 use rayon::prelude::*;
 
 use super::cannot_read;
@@ -26,6 +27,9 @@ use super::splice::Splice;
 const BATCH: usize = 16_384;
 /// Rows that are worth a thread.
 const LEAST: usize = 65_536;
+
+/// Rows for which room is made before they are read.
+const MOST_EXPECTED: usize = 1 << 20;
 
 /// A file whose columns are known.
 pub(super) struct ParquetTable {
@@ -49,6 +53,12 @@ impl ParquetTable {
         let options = ArrowReaderOptions::new();
         let metadata =
             ArrowReaderMetadata::load(&file, options).with_context(|| cannot_read(path))?;
+        let add = |rows: usize, group: &RowGroupMetaData| {
+            rows.checked_add(usize::try_from(group.num_rows()).ok()?)
+        };
+        if metadata.metadata().row_groups().iter().try_fold(0, add).is_none() {
+            bail!("{} is damaged: it has more rows than can be counted", path.display());
+        }
         let fields = metadata.schema().fields();
         let columns = Columns::find(fields.iter().map(|field| field.name().as_str()), path)?;
         Ok(Self { path: path.to_owned(), columns, metadata })
@@ -77,7 +87,9 @@ impl ParquetTable {
         }
         let mut splice = Splice::create(out, &self.path, &self.metadata)?;
         let part = |part: &Part| {
-            let mut ends = (Vec::with_capacity(part.rows), Vec::with_capacity(part.rows));
+            // The file says how many rows there are, and may say anything.
+            let expected = part.rows.min(MOST_EXPECTED);
+            let mut ends = (Vec::with_capacity(expected), Vec::with_capacity(expected));
             self.rows(part, labels.clone(), |row| {
                 let bounds = row.bounds(at)?;
                 ends.0.push(bounds.lower);

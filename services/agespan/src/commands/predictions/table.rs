@@ -1,9 +1,10 @@
 //! A CSV or Parquet file with its columns found.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use agespan_conformal::{AtLevel, CalibrationSpec, Fitting, Grouping};
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::columns::Columns;
 use super::csv::CsvTable;
@@ -20,7 +21,7 @@ impl Table {
     /// Finds the columns of a file; .parquet is Parquet, everything else CSV with a header.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Ok(match is_parquet(path) {
-            true => Self::Parquet(ParquetTable::open(path)?),
+            true => Self::Parquet(undamaged(|| ParquetTable::open(path))?),
             false => Self::Csv(CsvTable::open(path)?),
         })
     }
@@ -50,7 +51,7 @@ impl Table {
     pub(super) fn fit(&self, begin: impl Fn() -> Fitting + Sync) -> Result<Fitting> {
         match self {
             Self::Csv(table) => table.fit(begin),
-            Self::Parquet(table) => table.fit(begin),
+            Self::Parquet(table) => undamaged(|| table.fit(begin)),
         }
     }
 
@@ -58,7 +59,7 @@ impl Table {
     pub(super) fn apply(&self, at: &AtLevel<'_>, labels: &Labels, out: &Path) -> Result<()> {
         match self {
             Self::Csv(table) => table.apply(at, labels, out),
-            Self::Parquet(table) => table.apply(at, labels, out),
+            Self::Parquet(table) => undamaged(|| table.apply(at, labels, out)),
         }
     }
 
@@ -67,6 +68,14 @@ impl Table {
             Self::Csv(table) => &mut table.columns,
             Self::Parquet(table) => &mut table.columns,
         }
+    }
+}
+
+/// The library answers some damaged files with a panic. What was being made is thrown away.
+fn undamaged<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done,
+        Err(_) => bail!("the Parquet file is damaged: write it again"),
     }
 }
 

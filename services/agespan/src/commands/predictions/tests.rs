@@ -159,3 +159,42 @@ fn a_bad_row_of_a_parquet_file_is_named() {
     let error = table.fit(|| Fitting::new(spec, AgeSupport::default())).unwrap_err();
     assert!(format!("{error:#}").contains("bad.parquet row 2: "), "{error:#}");
 }
+
+/// Fitted, and applied to itself.
+fn read(path: &Path) -> Result<()> {
+    let calibration = fit(path, None, None)?;
+    apply::apply(&calibration, path, None, Coverage::DEFAULT).map(drop)
+}
+
+#[test]
+fn a_file_with_any_bit_turned_over_is_read_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let ages: ArrayRef = Arc::new(Float64Array::from_iter_values((20..40).map(f64::from)));
+    let batch = [("prediction", ages.clone()), ("truth", ages)];
+    let batch = RecordBatch::try_from_iter(batch).unwrap();
+    let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    let csv = b"prediction,truth,group\n40,41,\"a\"\n20.5,22,b\r\n1e1,9,\n".to_vec();
+    // What the library says when it gives up.
+    std::panic::set_hook(Box::new(|_| {}));
+    for (name, whole) in [("rows.parquet", writer.into_inner().unwrap()), ("rows.csv", csv)] {
+        let path = folder.path().join(name);
+        let (mut sound, mut refused) = (0, 0);
+        let turned = (0..8 * whole.len()).map(|bit| {
+            let mut turned = whole.clone();
+            turned[bit / 8] ^= 1 << (bit % 8);
+            turned
+        });
+        let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for bytes in turned.chain(cut) {
+            std::fs::write(&path, bytes).unwrap();
+            match read(&path) {
+                Ok(()) => sound += 1,
+                Err(_) => refused += 1,
+            }
+        }
+        println!("{name}: {sound} were read, {refused} refused");
+        assert!(sound > 50 && refused > 50, "{name}: {sound} were read, {refused} refused");
+    }
+    let _ = std::panic::take_hook();
+}
