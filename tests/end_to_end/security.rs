@@ -1,6 +1,7 @@
 //! Who may come in: TLS, tokens, quotas, what is written down, and what never is.
 
 mod authority;
+mod certified;
 
 use std::fs;
 use std::path::PathBuf;
