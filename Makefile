@@ -27,6 +27,7 @@ bench: build ## Speed against the peers, in one run; DATA=utkface.zip imports th
 	@$(cache)/peers/bin/python tests/bench/training.py $(programs)/examples/throughput
 	@$(cache)/peers/bin/python tests/bench/serving.py $(programs)/agespan $(programs)/bench-serving services/age-estimator/weights/model.json deploy/demo/faces/collins.jpg
 	@$(cache)/peers/bin/python tests/bench/overhead.py $(programs)/agespan $(programs)/bench-overhead deploy/demo/faces/collins.jpg
+	@$(cache)/peers/bin/python tests/bench/telemetry.py $(programs)/agespan $(programs)/bench-serving deploy/demo/faces/collins.jpg
 	@$(cache)/peers/bin/python tests/bench/decode.py $(programs)/examples/decode services/age-estimator/weights/model.json deploy/demo/faces/collins.jpg deploy/demo/faces/obama.jpg
 	@$(cache)/peers/bin/python tests/bench/growth.py $(programs)/agespan $(programs)/bench-serving deploy/demo/faces/collins.jpg $(cache)/growth.svg
 	cargo build --release --workspace --example bench_images
