@@ -11,12 +11,12 @@ use prost::Message;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(request) = ImportDatasetRequest::decode(data) {
-        assert_eq!(text_at(data, &[1]), Some(request.dataset_id));
+        assert_eq!(text_at(data, &[1], &[]), Some(request.dataset_id));
     }
     if let Ok(FitCalibrationRequest { part: Some(Part::Spec(spec)) }) =
         FitCalibrationRequest::decode(data)
     {
         let CalibrationSpec { model, .. } = spec;
-        assert_eq!(text_at(data, &[1, 5]), Some(model));
+        assert_eq!(text_at(data, &[1, 5], &[1, 2]), Some(model));
     }
 });

@@ -94,7 +94,7 @@ impl Act {
 
 impl Drop for Act {
     fn drop(&mut self) {
-        let resource = self.peek.text(self.field.numbers);
+        let resource = self.peek.text(self.field.numbers, self.field.oneof);
         let status = self.ended.map_or("CANCELLED", status::word);
         self.audit.administration(&self.caller, &self.path, &resource, status);
     }

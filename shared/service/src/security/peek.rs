@@ -43,10 +43,10 @@ impl Peek {
 
     /// The text in a field of the first message. A message that was not seen to its end is not read:
     /// the last of two values is the one that counts.
-    pub(super) fn text(&self, path: &[u32]) -> String {
+    pub(super) fn text(&self, path: &[u32], oneof: &[u32]) -> String {
         let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(message) = first_message(&seen) else { return "(not read)".to_owned() };
-        match text_at(message, path) {
+        match text_at(message, path, oneof) {
             Some(text) => text.chars().take(LONGEST_TEXT).collect(),
             None => "(malformed)".to_owned(),
         }
@@ -61,19 +61,20 @@ fn first_message(seen: &[u8]) -> Option<&[u8]> {
 }
 
 /// The text at the end of a path of fields of an encoded message; none when the message is none.
-pub fn text_at(message: &[u8], path: &[u32]) -> Option<String> {
+/// `oneof` has all numbers of the oneof that the path's first field is part of.
+pub fn text_at(message: &[u8], path: &[u32], oneof: &[u32]) -> Option<String> {
     let (number, inner) = path.split_first()?;
-    let values = values(message, *number)?;
+    let values = values(message, *number, oneof)?;
     if inner.is_empty() {
         let text = values.last().copied().unwrap_or_default();
         return String::from_utf8(text.to_owned()).ok();
     }
     // Several of one message mean their fields one after the other.
-    text_at(&values.concat(), inner)
+    text_at(&values.concat(), inner, &[])
 }
 
 /// All values of a field of texts or messages.
-fn values(mut message: &[u8], number: u32) -> Option<Vec<&[u8]>> {
+fn values<'a>(mut message: &'a [u8], number: u32, oneof: &[u32]) -> Option<Vec<&'a [u8]>> {
     let (mut found, mut groups) = (Vec::new(), Vec::new());
     while !message.is_empty() {
         let key = varint(&mut message)?;
@@ -98,8 +99,14 @@ fn values(mut message: &[u8], number: u32) -> Option<Vec<&[u8]>> {
         };
         let (value, rest) = message.split_at_checked(length)?;
         message = rest;
-        if groups.is_empty() && key == u64::from(number) << 3 | 2 {
+        if !groups.is_empty() {
+            continue;
+        }
+        if key == u64::from(number) << 3 | 2 {
             found.push(value);
+        } else if oneof.iter().any(|part| u64::from(*part) == key >> 3) {
+            // Another part of the oneof takes the place of what was there.
+            found.clear();
         }
     }
     groups.is_empty().then_some(found)
@@ -162,22 +169,27 @@ mod tests {
     fn texts_are_found_as_a_decoder_would_find_them() {
         let tables = vec!["a".into(), "b".into()];
         let mut import = Import { id: "faces".into(), seed: u64::MAX, share: 0.5, tables };
-        assert_eq!(seen(&import).text(&[1]), "faces");
-        assert_eq!(seen(&Import::default()).text(&[1]), "");
+        assert_eq!(seen(&import).text(&[1], &[]), "faces");
+        assert_eq!(seen(&Import::default()).text(&[1], &[]), "");
         import.tables = vec!["x".repeat(KEPT)];
-        assert_eq!(seen(&import).text(&[1]), "(not read)");
+        assert_eq!(seen(&import).text(&[1], &[]), "(not read)");
 
         let fit = Fit { spec: Some(Spec { model: "models/a".into() }) };
-        assert_eq!(seen(&fit).text(&[1, 5]), "models/a");
+        assert_eq!(seen(&fit).text(&[1, 5], &[]), "models/a");
         // The last of two values counts.
         let twice = [&[0x0a, 1, b'a'][..], &[0x0a, 1, b'b']].concat();
-        assert_eq!(text_at(&twice, &[1]).unwrap(), "b");
+        assert_eq!(text_at(&twice, &[1], &[]).unwrap(), "b");
         // A group hides nothing from whoever reads the log: [9 begins, 1 = "b", [8], 9 ends], 1 = "a".
         let group = [0x4b, 0x0a, 1, b'b', 0x43, 0x44, 0x4c, 0x0a, 1, b'a'];
         assert_eq!(Import::decode(&group[..]).unwrap().id, "a");
-        assert_eq!(text_at(&group, &[1]).unwrap(), "a");
-        assert_eq!(text_at(&group[..6], &[1]), None);
-        assert_eq!(text_at(&[0x4b, 0x54], &[1]), None);
+        assert_eq!(text_at(&group, &[1], &[]).unwrap(), "a");
+        assert_eq!(text_at(&group[..6], &[1], &[]), None);
+        assert_eq!(text_at(&[0x4b, 0x54], &[1], &[]), None);
+        // Of a oneof of 1 and 2 the last part counts: 1 = {5 = "b"}, 2 = {}, 1 = {}.
+        let parts = [0x0a, 3, 0x2a, 1, b'b', 0x12, 0, 0x0a, 0];
+        assert_eq!(text_at(&parts, &[1, 5], &[1, 2]).unwrap(), "");
+        assert_eq!(text_at(&parts[..5], &[1, 5], &[1, 2]).unwrap(), "b");
+        assert_eq!(text_at(&parts, &[1, 5], &[]).unwrap(), "b");
     }
 
     #[test]
@@ -185,11 +197,11 @@ mod tests {
         for length in 0..64_u8 {
             for byte in 0..=255 {
                 let mut bytes = vec![byte; usize::from(length)];
-                let _ = text_at(&bytes, &[1, 5]);
+                let _ = text_at(&bytes, &[1, 5], &[]);
                 bytes.splice(..0, [0, 0, 0, 0, length]);
                 let peek = Peek::default();
                 peek.see(&bytes);
-                let _ = peek.text(&[1]);
+                let _ = peek.text(&[1], &[]);
             }
         }
     }

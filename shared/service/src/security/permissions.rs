@@ -65,6 +65,8 @@ pub(super) struct Field {
     )]
     name: &'static str,
     pub(super) numbers: &'static [u32],
+    /// All numbers of the oneof that the first of them is part of.
+    pub(super) oneof: &'static [u32],
 }
 
 /// An RPC.
@@ -93,7 +95,19 @@ const fn acts(
     name: &'static str,
     numbers: &'static [u32],
 ) -> Rule {
-    let about = Some(Field { name, numbers });
+    let about = Some(Field { name, numbers, oneof: &[] });
+    Rule { service, method, need: Need::Permission(permission), about }
+}
+
+/// About a field of the message whose number comes first in `oneof`.
+const fn acts_by_part(
+    service: &'static str,
+    method: &'static str,
+    permission: Permission,
+    name: &'static str,
+    (numbers, oneof): (&'static [u32], &'static [u32]),
+) -> Rule {
+    let about = Some(Field { name, numbers, oneof });
     Rule { service, method, need: Need::Permission(permission), about }
 }
 
@@ -119,7 +133,7 @@ const RULES: &[Rule] = &[
     asks(CALIBRATOR, "WatchCalibration", Predict),
     asks(CALIBRATOR, "GetCoverage", Predict),
     asks(CALIBRATOR, "ReportOutcomes", Predict),
-    acts(CALIBRATOR, "FitCalibration", Models, "spec.model", &[1, 5]),
+    acts_by_part(CALIBRATOR, "FitCalibration", Models, "spec.model", (&[1, 5], &[1, 2])),
     acts(CALIBRATOR, "ActivateCalibration", Models, "name", &[1]),
     acts(CALIBRATOR, "RollbackCalibration", Models, "model", &[1]),
     asks(DATASET, "GetDataset", Jobs),
@@ -194,7 +208,9 @@ mod tests {
     use agespan_proto::DESCRIPTORS;
     use prost::Message;
     use prost_types::field_descriptor_proto::Type;
-    use prost_types::{DescriptorProto, FileDescriptorSet, MethodDescriptorProto};
+    use prost_types::{
+        DescriptorProto, FieldDescriptorProto, FileDescriptorSet, MethodDescriptorProto,
+    };
 
     use super::*;
 
@@ -229,6 +245,16 @@ mod tests {
                 .map(move |it| (format!(".{}.{}", file.package(), it.name()), it))
         });
         messages.into_iter().find(|(full, _)| full == name).unwrap().1
+    }
+
+    /// The numbers of all fields that stand in one oneof with this one; none when it is in none.
+    fn oneof(all: &FileDescriptorSet, request: &str, number: u32) -> Vec<u32> {
+        let message = message(all, request);
+        let place = |field: &FieldDescriptorProto| field.oneof_index;
+        let is_it = |field: &&FieldDescriptorProto| u32::try_from(field.number()) == Ok(number);
+        let Some(index) = message.field.iter().find(is_it).and_then(place) else { return vec![] };
+        let same = message.field.iter().filter(|field| place(field) == Some(index));
+        same.map(|field| u32::try_from(field.number()).unwrap()).collect()
     }
 
     /// The numbers of a field such as "spec.model", which has to be a text.
@@ -275,6 +301,7 @@ mod tests {
             let rule = of(&format!("/{service}/{}", method.name()));
             if let Some(field) = rule.about {
                 assert_eq!(numbers(&all, method.input_type(), field.name), field.numbers);
+                assert_eq!(oneof(&all, method.input_type(), field.numbers[0]), field.oneof);
             }
         }
     }
