@@ -49,8 +49,10 @@ def main(root):
         folder.mkdir(parents=True)
         for number, file in enumerate(files):
             (folder / f"{number:03}").write_bytes(file)
-        if name not in ("image", "zip", "tar"):
-            (root / f"{name}.dict").write_text(dictionary(files))
+        words = "" if name in ("image", "zip", "tar") else dictionary(files)
+        # An empty one is an error to libFuzzer.
+        if words:
+            (root / f"{name}.dict").write_text(words)
 
 
 main(pathlib.Path(sys.argv[1]))
