@@ -19,7 +19,8 @@ async fn a_certificate_has_the_permissions_of_its_entry() {
     let path = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
     let (ca, certificate, key) = (path("ca.pem"), path("server.pem"), path("server.key"));
     let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--tls-client-ca", &ca];
-    let flags = [&tls[..], &["--tokens", &path("tokens.toml")]].concat();
+    let tokens = path("tokens.toml");
+    let flags = [&tls[..], &["--tokens", &tokens]].concat();
     let server = sandbox.start("agespan-conformal-calibrator", &flags).await;
     let url = server.url.replace("http://", "https://");
 
