@@ -24,6 +24,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 const BATCH: &str = "32";
+/// Callers of one connection, of whom a server takes no more than `--max-streams` at the same time.
+const OF_A_CONNECTION: usize = 100;
 /// What RetryInfo asks a refused caller to wait.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,8 @@ struct Seen {
 }
 
 struct Load {
-    replicas: Vec<Client>,
+    /// One for each connection, by turns to each replica.
+    connections: Vec<Client>,
     turn: AtomicUsize,
     /// To the first replica, for who wants nothing of it.
     channel: Channel,
@@ -77,9 +80,11 @@ async fn main() {
         panic!("usage: bench-serving URL[,URL] PHOTO WAY CALLERS SECONDS");
     };
     let urls: Vec<String> = urls.split(',').map(str::to_owned).collect();
+    let callers: usize = callers.parse().unwrap();
+    let count = urls.len() * callers.div_ceil(OF_A_CONNECTION);
     let begin = Instant::now() + Duration::from_secs(1);
     let load = Arc::new(Load {
-        replicas: urls.iter().map(|url| Client::new(url).unwrap()).collect(),
+        connections: urls.iter().cycle().take(count).map(|url| Client::new(url).unwrap()).collect(),
         turn: AtomicUsize::new(0),
         channel: Endpoint::from_shared(urls[0].clone()).unwrap().connect().await.unwrap(),
         photo: std::fs::read(photo).unwrap().into(),
@@ -88,7 +93,7 @@ async fn main() {
         end: begin + Duration::from_secs(seconds.parse().unwrap()),
         seen: Mutex::default(),
     });
-    let callers = (0..callers.parse().unwrap()).map(|_| {
+    let callers = (0..callers).map(|_| {
         let load = load.clone();
         tokio::spawn(async move {
             match load.way {
@@ -121,8 +126,8 @@ fn milliseconds(times: &[Duration], share: f64) -> f64 {
 
 impl Load {
     /// The next in turn.
-    fn replica(&self) -> &Client {
-        &self.replicas[self.turn.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
+    fn next(&self) -> &Client {
+        &self.connections[self.turn.fetch_add(1, Ordering::Relaxed) % self.connections.len()]
     }
 
     async fn call_again_and_again(&self) {
@@ -143,12 +148,12 @@ impl Load {
             Way::Single => {
                 let image = self.photo.clone();
                 let request = EstimateAgeRequest { image, ..Default::default() };
-                self.replica().estimator().estimate_age(request).await.map(|_| 1)
+                self.next().estimator().estimate_age(request).await.map(|_| 1)
             }
             Way::Batch(photos) => {
                 let images = vec![self.photo.clone(); photos];
                 let request = BatchEstimateAgeRequest { images, ..Default::default() };
-                let answer = self.replica().estimator().batch_estimate_age(request).await?;
+                let answer = self.next().estimator().batch_estimate_age(request).await?;
                 Ok(answer.into_inner().results.len())
             }
             Way::Nothing => {
@@ -185,7 +190,7 @@ impl Load {
             sender.send(ask()).await.unwrap();
         }
         let requests = ReceiverStream::new(receiver);
-        let answers = self.replica().estimator().stream_estimate_age(requests).await.unwrap();
+        let answers = self.next().estimator().stream_estimate_age(requests).await.unwrap();
         let mut answers = answers.into_inner();
         while Instant::now() < self.end {
             let started = Instant::now();
