@@ -111,12 +111,12 @@ impl Cluster {
                 &format!("http://{}:", self.address(place + 1)),
             );
         }
-        for mount in items(&container["volumeMounts"]) {
-            let inside = mount["mountPath"].as_str().unwrap();
-            if value.starts_with(inside) {
-                let outside = self.volume(mount["name"].as_str().unwrap(), pod);
-                value = value.replacen(inside, outside.to_str().unwrap(), 1);
-            }
+        // Once: this machine's own folders may begin like a pod's.
+        let inside = |mount: &&Value| value.starts_with(mount["mountPath"].as_str().unwrap());
+        if let Some(mount) = items(&container["volumeMounts"]).find(inside) {
+            let outside = self.volume(mount["name"].as_str().unwrap(), pod);
+            let path = mount["mountPath"].as_str().unwrap();
+            return value.replacen(path, outside.to_str().unwrap(), 1);
         }
         value
     }
