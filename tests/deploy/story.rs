@@ -6,6 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use agespan_client::proto::generator::v1::generate_faces_request::Subject;
+use agespan_client::proto::generator::v1::{FaceCheck, FaceGrid, GenerateFacesRequest};
+use agespan_client::{Client, Credentials, TokenSource};
 use agespan_tests::{Process, faces};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
@@ -37,6 +40,21 @@ fn images(folder: &Path) -> HashSet<Vec<u8>> {
         .filter(|file| file.extension().is_some_and(|it| it == "png"))
         .map(|file| fs::read(file).unwrap())
         .collect()
+}
+
+/// Begins a generation of faces of two ages.
+async fn draw_grid(cluster: &Cluster, generator: &Process) -> String {
+    let token = Some(TokenSource::File(cluster.path("token-of-operator")));
+    let client =
+        Client::with(&generator.url, &Credentials { token, ..Default::default() }).unwrap();
+    let request = GenerateFacesRequest {
+        subject: Some(Subject::Grid(FaceGrid { ages: vec![20, 60], ..Default::default() })),
+        face_check: FaceCheck::Off.into(),
+        steps: 5,
+        ..Default::default()
+    };
+    let answer = client.generator().generate_faces(request).await.unwrap();
+    answer.into_inner().job.unwrap().name
 }
 
 #[tokio::test]
@@ -71,26 +89,28 @@ async fn the_processes_of_the_manifests_do_all_of_it() {
         workers.push(cluster.start("diffusion-generator-worker").await);
     }
     let draw = ["generate", "--age", "40", "--gender", "female", "--race", "asian"];
-    let quick = ["--no-face-check", "--steps", "10", "--out"];
+    let quick = ["--no-face-check", "--steps", "8", "--out"];
     let drawn =
-        cluster.lines(&generator, &[&draw[..], &quick, &["drawn", "-n", "36"]].concat()).await;
-    assert_eq!((drawn.len(), images(&cluster.path("drawn")).len()), (36, 36));
+        cluster.lines(&generator, &[&draw[..], &quick, &["drawn", "-n", "18"]].concat()).await;
+    assert_eq!((drawn.len(), images(&cluster.path("drawn")).len()), (18, 18));
     assert!(workers.iter().all(has_drawn), "a worker had nothing to do");
 
-    let check = ["evaluate", "generated", "--ages", "20,60", "--steps", "5", "--out", "checked"];
+    // The evaluator has no generator beside it: what is drawn elsewhere is named.
+    let job = draw_grid(&cluster, &generator).await;
+    let check = ["evaluate", "generated", "--generated", &job, "--out", "checked"];
     let report = cluster.lines(&evaluator, &check).await.remove(0);
     assert_eq!(report["model"], model["name"], "{report}");
     assert!(cluster.path("checked/report.html").exists());
 
     // One more, and one less, while they draw.
-    let more = [&draw[..], &quick, &["more", "-n", "200"]].concat();
+    let more = [&draw[..], &quick, &["more", "-n", "64"]].concat();
     let (said, newcomer) = tokio::join!(cluster.lines(&generator, &more), async {
         let newcomer = cluster.start("diffusion-generator-worker").await;
         until("the new worker's turn", || has_drawn(&newcomer)).await;
         assert!(workers.remove(0).stop().await.success());
         newcomer
     });
-    assert_eq!((said.len(), images(&cluster.path("more")).len()), (200, 200));
+    assert_eq!((said.len(), images(&cluster.path("more")).len()), (64, 64));
     assert!(has_drawn(&newcomer));
 
     assert!(
