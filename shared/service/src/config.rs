@@ -126,7 +126,7 @@ impl Default for LimitsConfig {
         // A connection with nothing to do holds some ten kilobytes.
         Self {
             max_connections: 10_000,
-            max_streams: 200,
+            max_streams: 2_000,
             connection_seconds: 0,
             keepalive_seconds: 30,
         }
