@@ -5,9 +5,7 @@ figure is the shortest of a few rounds; programs are timed as whole processes.
 """
 
 import json
-import os
 import pathlib
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +16,8 @@ import numpy
 import pandas
 from crepes import ConformalRegressor
 from mapie.regression import SplitConformalRegressor
+
+import machine
 
 N, LEVEL, ROUNDS = 1_000_000, 0.9, 3
 
@@ -98,12 +98,7 @@ def row(name, ours, peers):
 
 def main(agespan, bench):
     warnings.simplefilter("ignore")
-    cores = os.cpu_count()
-    model = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
-        platform.processor(),
-    )
-    print(f"{N:,} rows, 12 groups, {LEVEL:.0%}; {cores} cores of {model}")
+    print(f"{N:,} rows, 12 groups, {LEVEL:.0%}; {machine.described()}")
     prediction, truth = data()
     bins = numpy.minimum(prediction // 10, 11).astype(int)
     with tempfile.TemporaryDirectory() as folder:

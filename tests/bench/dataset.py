@@ -13,7 +13,6 @@ import json
 import multiprocessing
 import os
 import pathlib
-import platform
 import socket
 import subprocess
 import sys
@@ -23,6 +22,8 @@ import zipfile
 
 import numpy
 from PIL import Image
+
+import machine
 
 ROUNDS, MADE, SIDE = 3, 6000, 9
 
@@ -111,10 +112,6 @@ def best(work):
 
 def main(agespan, archive=None):
     cores = os.cpu_count()
-    model = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
-        platform.processor(),
-    )
     with tempfile.TemporaryDirectory() as folder:
         if archive is None:
             archive = pathlib.Path(folder) / "made.zip"
@@ -130,7 +127,7 @@ def main(agespan, archive=None):
         processes, _ = best(lambda _: by_processes(archive))
     # The same files, or the times mean nothing.
     assert count == found["sample_count"] + found["quarantined_count"], (count, found)
-    print(f"{count:,} images; {cores} cores of {model}; Pillow {Image.__version__}")
+    print(f"{count:,} images; {machine.described()}; Pillow {Image.__version__}")
     row("import, whole command", count, ours)
     row("decode, hash, resize: Pillow", count, loop, ours)
     row(f"the same in {cores} processes", count, processes, ours)

@@ -9,12 +9,13 @@ decoding, the whole, and the largest resident memory.
 import json
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+import machine
 
 HERE = pathlib.Path(__file__).parent
 sys.path.append(str(HERE / "../golden"))
@@ -130,12 +131,8 @@ def main(bench, tokenizer, side=512, steps=3):
     from seeded import unit
 
     side, steps, threads = int(side), int(steps), os.cpu_count()
-    model = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
-        platform.processor(),
-    )
     print(f"Stable Diffusion v1.5, {side} x {side}, {steps} steps, guidance 7.5, float32")
-    print(f"{threads} threads on {model}; torch {torch.__version__}, diffusers {diffusers.__version__}")
+    print(f"{threads} threads on {machine.model()}; torch {torch.__version__}, diffusers {diffusers.__version__}")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         directory, noise = folder / "pipeline", folder / "noise.safetensors"

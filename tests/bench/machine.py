@@ -10,7 +10,11 @@ def cores():
     return sorted(os.sched_getaffinity(0))
 
 
-def described():
+def model():
     lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(cores())} cores of {models[0] if models else platform.processor()}"
+    return models[0] if models else platform.processor()
+
+
+def described():
+    return f"{len(cores())} cores of {model()}"

@@ -1,11 +1,11 @@
 //! An S3 server.
 
 use std::fs::File;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use agespan_tests::free_address;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -24,18 +24,18 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) async fn start(name: &str, log: &Path) -> Self {
-        // Free now, and taken by the server in a moment: it cannot be told to choose.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = free_address();
+        let (host, port) = address.split_once(':').unwrap();
         let output = File::create(log).unwrap();
         let server = Command::new(tool("moto_server"))
-            .args(["-H", &address.ip().to_string(), "-p", &address.port().to_string()])
+            .args(["-H", host, "-p", port])
             .stdout(output.try_clone().unwrap())
             .stderr(output)
             .stdin(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let bucket = Self { address: address.to_string(), _server: server };
+        let bucket = Self { address, _server: server };
         let deadline = Instant::now() + PATIENCE;
         while !bucket.put(name).await {
             let said = || std::fs::read_to_string(log).unwrap();

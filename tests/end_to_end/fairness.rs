@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use agespan_client::proto::estimator::v1::EstimateAgeRequest;
 use agespan_client::{Client, Credentials, TokenSource};
-use agespan_tests::{Process, Sandbox, faces};
+use agespan_tests::{Process, Sandbox, faces, free_address};
 use bytes::Bytes;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
@@ -79,8 +79,7 @@ async fn a_caller_who_floods_does_not_starve_another() {
 #[tokio::test]
 async fn who_has_gone_away_is_not_worked_for() {
     let sandbox = Sandbox::new().await;
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address();
     let counted = [&NARROW[..], &["--metrics-listen", &free]].concat();
     let server = sandbox.start("agespan", &counted).await;
     server.ready("agespan.estimator.v1.EstimatorService").await;

@@ -3,31 +3,19 @@
 use agespan_tests::{Process, Sandbox, faces, repository};
 use base64::Engine as _;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
 
 use crate::generator;
-use crate::probes::tool;
+use crate::probes::{host, output, tool};
 
 /// The protos of the last release.
 const RELEASED: &str = "tests/golden/proto-0.1.0.binpb";
 
 /// What an old client gets. What it does not know of the answer it passes over.
 async fn call(server: &Process, method: &str, request: &Value) -> Result<Value, String> {
-    let host = server.url.strip_prefix("http://").unwrap();
     let protos = repository().join(RELEASED);
-    let mut child = tokio::process::Command::new(tool("grpcurl"))
-        .args(["-plaintext", "-protoset", protos.to_str().unwrap(), "-emit-defaults"])
-        .args(["-d", "@", host, &format!("agespan.{method}")])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let mut input = child.stdin.take().unwrap();
-    input.write_all(request.to_string().as_bytes()).await.unwrap();
-    drop(input);
-    let output = child.wait_with_output().await.unwrap();
+    let told = ["-plaintext", "-protoset", protos.to_str().unwrap(), "-emit-defaults", "-d", "@"];
+    let asked = [host(server), &format!("agespan.{method}")];
+    let output = output(tool("grpcurl"), &[&told[..], &asked].concat(), &request.to_string()).await;
     if !output.status.success() {
         return Err(String::from_utf8(output.stderr).unwrap());
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
 use agespan_client::proto::estimator::v1::EstimateAgeRequest;
 use agespan_tests::{Process, Sandbox, faces, repository, setting};
@@ -16,8 +16,8 @@ pub(crate) fn tool(name: &str) -> PathBuf {
     PathBuf::from(folder).join(name)
 }
 
-/// Runs a tool to its end and gives what it printed.
-async fn run(program: PathBuf, arguments: &[&str], input: &str) -> String {
+/// Runs a tool to its end.
+pub(crate) async fn output(program: PathBuf, arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(&program)
         .args(arguments)
         .stdin(Stdio::piped())
@@ -29,13 +29,18 @@ async fn run(program: PathBuf, arguments: &[&str], input: &str) -> String {
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(input.as_bytes()).await.unwrap();
     drop(stdin);
-    let output = child.wait_with_output().await.unwrap();
+    child.wait_with_output().await.unwrap()
+}
+
+/// Runs a tool that succeeds and gives what it printed.
+async fn run(program: PathBuf, arguments: &[&str], input: &str) -> String {
+    let output = output(program.clone(), arguments, input).await;
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{} {arguments:?}: {error}", program.display());
     String::from_utf8(output.stdout).unwrap()
 }
 
-fn host(server: &Process) -> &str {
+pub(crate) fn host(server: &Process) -> &str {
     server.url.strip_prefix("http://").unwrap()
 }
 

@@ -202,16 +202,13 @@ async fn a_server_is_trusted_by_its_authority_alone() {
 #[tokio::test]
 async fn mutual_tls_lets_in_whom_the_authority_signed_and_services_call_each_other_by_it() {
     let sandbox = Sandbox::new().await;
-    let authority = Authority::new("the authority");
-    fs::write(sandbox.path("ca.pem"), authority.pem()).unwrap();
-    authority.write_server(&sandbox.path("server"));
+    let (authority, server) = Authority::mutual(&sandbox);
     authority.write_client(&sandbox.path("estimator"), "estimator.agespan");
     let path = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
-    let (ca, certificate, key) = (path("ca.pem"), path("server.pem"), path("server.key"));
-    let server = ["--tls-cert", &certificate, "--tls-key", &key, "--tls-client-ca", &ca];
-    let audit = path("audit.jsonl");
-    let calibrator_flags = [&server[..], &["--audit-log", &audit]].concat();
-    let calibrator = sandbox.start("agespan-conformal-calibrator", &calibrator_flags).await;
+    let (ca, audit) = (path("ca.pem"), path("audit.jsonl"));
+    let mut flags: Vec<&str> = server.iter().map(String::as_str).collect();
+    flags.extend(["--audit-log", &audit]);
+    let calibrator = sandbox.start("agespan-conformal-calibrator", &flags).await;
     let calibrator_url = calibrator.url.replace("http://", "https://");
 
     let (shown, shown_key) = (path("estimator.pem"), path("estimator.key"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use agespan_client::proto::calibrator::v1 as calibrator;
 use agespan_client::proto::calibrator::v1::fit_calibration_request::Part;
 use agespan_client::proto::job::v1::JobState;
-use agespan_tests::Sandbox;
+use agespan_tests::{Sandbox, free_address};
 use futures_util::stream;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -153,8 +153,7 @@ pub(crate) async fn scraped(address: &str, metric: &str) -> Vec<String> {
 #[tokio::test]
 async fn prometheus_reads_how_long_calls_took_and_how_they_ended() {
     let sandbox = Sandbox::new().await;
-    let free =
-        std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let free = free_address();
     let server = sandbox.start("agespan-conformal-calibrator", &["--metrics-listen", &free]).await;
     let mut client = server.client.calibrator();
     client.list_calibrations(calibrator::ListCalibrationsRequest::default()).await.unwrap();

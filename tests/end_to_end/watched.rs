@@ -1,18 +1,13 @@
 //! What operators see of jobs, and what they may change while processes run.
 
 use std::fs;
-use std::net::TcpListener;
 
 use agespan_client::proto::job::v1::JobState;
-use agespan_tests::{Process, Sandbox};
+use agespan_tests::{Process, Sandbox, free_address};
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::generator::{self, PROGRAM, WORKER, asked, generate};
 use crate::traces::scraped;
-
-fn free() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
-}
 
 /// The value of a metric's line that has all these words.
 async fn value(address: &str, metric: &str, words: &[&str]) -> Option<f64> {
@@ -36,7 +31,7 @@ async fn until(address: &str, metric: &str, words: &[&str], wanted: f64) {
 #[tokio::test]
 async fn queues_attempts_and_drawing_are_measured() {
     let sandbox = Sandbox::new().await;
-    let (of_server, of_worker) = (free(), free());
+    let (of_server, of_worker) = (free_address(), free_address());
     let told = ["--role", "server", "--metrics-listen", &of_server];
     let server = sandbox.start(PROGRAM, &told).await;
     generator::add(&server, generator::save(&sandbox, "tiny", 1)).await.unwrap();

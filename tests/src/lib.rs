@@ -20,6 +20,12 @@ pub use look::look;
 pub use process::Process;
 pub use sandbox::{Said, Sandbox, program, repository};
 
+/// An address of loopback that nobody has yet, for programs that cannot tell which one they took.
+pub fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
 /// What a setting of the tests says: UTKFace's place, the tools that `make setup` installs.
 pub fn setting(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "tests have no command line")]

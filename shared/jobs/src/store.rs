@@ -38,10 +38,9 @@ impl Store {
     /// Checks the URL; connects to nothing.
     pub(crate) fn new(config: &JobsConfig) -> Result<Self, JobsError> {
         let url = config.url.as_str();
-        let client = match &config.authorities {
+        let client = match config.authorities.clone() {
             None => Client::open(url),
-            authorities => {
-                let root_cert = authorities.clone();
+            root_cert => {
                 Client::build_with_tls(url, TlsCertificates { client_tls: None, root_cert })
             }
         };

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agespan_client::tls::{authorities, provider, rustls};
+use agespan_tests::Sandbox;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
     KeyPair,
@@ -25,6 +26,18 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let key = KeyPair::generate().unwrap();
         Self { issuer: CertifiedIssuer::self_signed(params, key).unwrap() }
+    }
+
+    /// One whose certificate is ca.pem, and the flags of a server that wants certificates of it.
+    pub(crate) fn mutual(sandbox: &Sandbox) -> (Self, Vec<String>) {
+        let authority = Self::new("the authority");
+        fs::write(sandbox.path("ca.pem"), authority.pem()).unwrap();
+        authority.write_server(&sandbox.path("server"));
+        let files = [("cert", "server.pem"), ("key", "server.key"), ("client-ca", "ca.pem")];
+        let flags = files.iter().flat_map(|(flag, name)| {
+            [format!("--tls-{flag}"), sandbox.path(name).to_str().unwrap().to_owned()]
+        });
+        (authority, flags.collect())
     }
 
     pub(crate) fn pem(&self) -> String {

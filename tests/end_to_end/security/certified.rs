@@ -9,18 +9,14 @@ use super::authority::Authority;
 #[tokio::test]
 async fn a_certificate_has_the_permissions_of_its_entry() {
     let sandbox = Sandbox::new().await;
-    let authority = Authority::new("the authority");
-    fs::write(sandbox.path("ca.pem"), authority.pem()).unwrap();
-    authority.write_server(&sandbox.path("server"));
+    let (authority, server) = Authority::mutual(&sandbox);
     authority.write_client(&sandbox.path("shop"), "shop.example");
     authority.write_client(&sandbox.path("stranger"), "stranger.example");
     let entry = "[[caller]]\nname = \"shop\"\ncertificate = \"shop.example\"\npermissions = [\"predict\"]\n";
     fs::write(sandbox.path("tokens.toml"), entry).unwrap();
-    let path = |name: &str| sandbox.path(name).to_str().unwrap().to_owned();
-    let (ca, certificate, key) = (path("ca.pem"), path("server.pem"), path("server.key"));
-    let tls = ["--tls-cert", &certificate, "--tls-key", &key, "--tls-client-ca", &ca];
-    let tokens = path("tokens.toml");
-    let flags = [&tls[..], &["--tokens", &tokens]].concat();
+    let tokens = sandbox.path("tokens.toml");
+    let mut flags: Vec<&str> = server.iter().map(String::as_str).collect();
+    flags.extend(["--tokens", tokens.to_str().unwrap()]);
     let server = sandbox.start("agespan-conformal-calibrator", &flags).await;
     let url = server.url.replace("http://", "https://");
 

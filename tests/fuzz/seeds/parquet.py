@@ -2,16 +2,11 @@
 
 import struct
 
+# Thrift writes numbers as protobuf does.
+from messages import varint
+
 I32, I64, BINARY, LIST, STRUCT = 5, 6, 8, 9, 12
 DOUBLE, PLAIN, RLE = 5, 0, 3
-
-
-def varint(value):
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes(out) + bytes([value])
 
 
 def value(kind, of):

@@ -7,5 +7,6 @@ mod leases;
 mod outages;
 mod private_redis;
 mod replicas;
+mod server;
 mod support;
 mod workers;

@@ -1,41 +1,26 @@
 //! What a fail-over may lose: a real primary and a real replica.
 
-use std::{
-    net::TcpListener,
-    path::Path,
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use agespan_jobs::{Job, JobState, Jobs, JobsConfig, JobsError};
-use tempfile::TempDir;
 
-use crate::support::wait_for;
+use crate::{server::Server, support::wait_for};
 
 const KIND: &str = "train-model";
 
-/// A `redis-server` on a port of loopback. It is killed when this is dropped.
-struct Server {
-    child: Child,
-    port: u16,
-    _dir: TempDir,
-}
+struct Node(Server);
 
-impl Server {
-    fn start(primary: Option<&Server>) -> Self {
+impl Node {
+    fn start(primary: Option<&Node>) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let free = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let port = free.local_addr().expect("is bound").port();
-        drop(free);
-        let mut command = server(dir.path(), port);
-        if let Some(primary) = primary {
-            command.args(["--replicaof", "127.0.0.1", &primary.port.to_string()]);
-        }
-        Self { child: command.spawn().expect("redis-server is installed"), port, _dir: dir }
+        let port = primary.map(|primary| primary.0.port.to_string());
+        let follows = port.iter().flat_map(|port| ["--replicaof", "127.0.0.1", port]);
+        let more: Vec<_> = ["--repl-diskless-sync-delay", "0"].into_iter().chain(follows).collect();
+        Self(Server::start(dir, "--port", &more))
     }
 
     fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://127.0.0.1:{}", self.0.port)
     }
 
     /// Submissions wait for so many replicas.
@@ -57,21 +42,6 @@ impl Server {
     async fn follow(&self, port: u16) {
         self.tell(redis::cmd("REPLICAOF").arg("127.0.0.1").arg(port)).await;
     }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn server(dir: &Path, port: u16) -> Command {
-    let mut command = Command::new("redis-server");
-    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""]);
-    command.args(["--repl-diskless-sync-delay", "0", "--dir"]).arg(dir);
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    command
 }
 
 fn request(number: u32) -> Option<String> {
@@ -97,12 +67,12 @@ async fn refused(jobs: &Jobs, number: u32) {
 
 #[tokio::test]
 async fn what_replicas_have_acknowledged_survives_a_fail_over() {
-    let primary = Server::start(None);
+    let primary = Node::start(None);
     let (careful, careless) = (primary.jobs(1), primary.jobs(0));
     let _ = wait_for("the primary", async || careful.ping().await, Result::is_ok).await;
     refused(&careful, 0).await;
 
-    let replica = Server::start(Some(&primary));
+    let replica = Node::start(Some(&primary));
     let mut acknowledged = vec![submitted(&careful, 0).await];
     for number in 1..20 {
         acknowledged.push(submitted(&careful, number).await);
@@ -128,7 +98,7 @@ async fn what_replicas_have_acknowledged_survives_a_fail_over() {
 
 #[tokio::test]
 async fn a_primary_that_wants_replicas_is_unavailable_without() {
-    let primary = Server::start(None);
+    let primary = Node::start(None);
     let jobs = primary.jobs(0);
     let _ = wait_for("the primary", async || jobs.ping().await, Result::is_ok).await;
     let mut setting = redis::cmd("CONFIG");
@@ -136,6 +106,6 @@ async fn a_primary_that_wants_replicas_is_unavailable_without() {
     primary.tell(&setting).await;
     let answer = jobs.submit(KIND, b"", None).await;
     assert!(matches!(answer, Err(JobsError::Unavailable { .. })), "{answer:?}");
-    let _replica = Server::start(Some(&primary));
+    let _replica = Node::start(Some(&primary));
     submitted(&jobs, 0).await;
 }
