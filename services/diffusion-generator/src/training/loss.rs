@@ -48,34 +48,8 @@ impl Denoising {
         Tensor::f_from_slice(&self.weights)?.f_index_select(0, times)
     }
 
-    /// The mean square error of each image, `[n]`, at its time and with the next noise.
-    pub(super) fn errors(
-        &self,
-        unet: &Unet,
-        latents: &Tensor,
-        texts: &Tensor,
-        times: &Tensor,
-        noise: &mut Noise,
-    ) -> Result<Tensor, TchError> {
-        let task = self.task(unet, latents, texts, times, noise)?;
-        task.error(&unet.forward(&task.noisy, &task.times, &task.texts)?)
-    }
-
-    /// The same, by a network that keeps little and goes back through itself once more is known.
-    pub(super) fn errors_recomputed<'a>(
-        &self,
-        unet: &'a Unet,
-        latents: &Tensor,
-        texts: &Tensor,
-        times: &Tensor,
-        noise: &mut Noise,
-    ) -> Result<(Tensor, Recomputed<'a>), TchError> {
-        let task = self.task(unet, latents, texts, times, noise)?;
-        let pass = unet.forward_recomputed(&task.noisy, &task.times, &task.texts)?;
-        Ok((task.error(pass.prediction())?, pass))
-    }
-
-    fn task(
+    /// What a network is given at some times and with the next noise, and what it is to say.
+    pub(super) fn task(
         &self,
         unet: &Unet,
         latents: &Tensor,
@@ -97,7 +71,7 @@ impl Denoising {
 }
 
 /// What a network is given, and what it is to say.
-struct Task {
+pub(super) struct Task {
     noisy: Tensor,
     times: Tensor,
     texts: Tensor,
@@ -105,7 +79,21 @@ struct Task {
 }
 
 impl Task {
-    fn error(&self, predicted: &Tensor) -> Result<Tensor, TchError> {
+    /// The mean square error of each image, `[n]`.
+    pub(super) fn errors(&self, unet: &Unet) -> Result<Tensor, TchError> {
+        self.errors_of(&unet.forward(&self.noisy, &self.times, &self.texts)?)
+    }
+
+    /// The same, by a network that keeps little and goes back through itself once more is known.
+    pub(super) fn errors_recomputed<'a>(
+        &self,
+        unet: &'a Unet,
+    ) -> Result<(Tensor, Recomputed<'a>), TchError> {
+        let pass = unet.forward_recomputed(&self.noisy, &self.times, &self.texts)?;
+        Ok((self.errors_of(pass.prediction())?, pass))
+    }
+
+    fn errors_of(&self, predicted: &Tensor) -> Result<Tensor, TchError> {
         let error = predicted.f_to_kind(Kind::Float)?.f_sub(&self.target)?.f_square()?;
         error.f_mean_dim(&[1i64, 2, 3][..], false, Kind::Float)
     }

@@ -231,12 +231,13 @@ impl Run {
         let latents = material.latents.draw(chosen, &mirrored, &mut noise)?;
         let texts = material.texts.of(chosen, &dropped, self.text_encoder())?;
         let times = self.denoising.draw_times(chosen.len(), &mut noise);
-        let (denoising, unet) = (&self.denoising, self.unet());
+        let unet = self.unet();
+        let task = self.denoising.task(unet, &latents, &texts, &times, &mut noise)?;
         let (errors, pass) = if spec.gradient_checkpointing {
-            let made = denoising.errors_recomputed(unet, &latents, &texts, &times, &mut noise)?;
-            (made.0, Some(made.1))
+            let (errors, pass) = task.errors_recomputed(unet)?;
+            (errors, Some(pass))
         } else {
-            (denoising.errors(unet, &latents, &texts, &times, &mut noise)?, None)
+            (task.errors(unet)?, None)
         };
         let weights = self.denoising.weights(&times)?.f_to_device(errors.device())?;
         Ok((errors.f_mul(&weights)?.f_mean(Kind::Float)?, pass))
@@ -255,7 +256,8 @@ impl Run {
             let times = self.denoising.spread_times(chosen, *count);
             let errors = tch::no_grad(|| {
                 let texts = texts.of(chosen, &none, self.text_encoder())?;
-                self.denoising.errors(self.unet(), &latents, &texts, &times, &mut noise)
+                let unet = self.unet();
+                self.denoising.task(unet, &latents, &texts, &times, &mut noise)?.errors(unet)
             })?;
             sum += errors.f_sum(Kind::Double)?.f_double_value(&[])?;
         }

@@ -141,11 +141,17 @@ impl Painter {
             trace: job.trace,
             count_faces: matches!(job.face_check, FaceCheck::On { .. }),
         };
-        draws::draw(&loaded.engine, &drawing, job.face_check, |draw| {
-            place.on_step(context, self.instruments.clone(), draw)
-        })
-        .await
-        .map_err(|error| draw_failure(&error))
+        let on_step = |draw| -> OnStep {
+            let (instruments, mut report) =
+                (self.instruments.clone(), place.on_step(context, draw));
+            Box::new(move |made| {
+                instruments.stepped();
+                report(made);
+            })
+        };
+        draws::draw(&loaded.engine, &drawing, job.face_check, on_step)
+            .await
+            .map_err(|error| draw_failure(&error))
     }
 }
 
@@ -161,21 +167,15 @@ struct Place<'a> {
 impl Place<'_> {
     /// Reports the steps of a draw. Those of later draws are not counted: nobody knows beforehand
     /// whether they will be made.
-    fn on_step(&self, context: &JobContext, instruments: Instruments, draw: u32) -> OnStep {
+    fn on_step(&self, context: &JobContext, draw: u32) -> OnStep {
         let Self { shard, job, number, done } = *self;
         let (context, total) = (context.clone(), u64::from(shard.count) * job.steps_made);
         if draw == 1 {
-            return Box::new(move |made| {
-                instruments.stepped();
-                context.note_progress(done + made, total, "");
-            });
+            return Box::new(move |made| context.note_progress(done + made, total, ""));
         }
         let (done, most) = (done + job.steps_made, job.face_check.max_draws());
         let message = format!("image {}: draw {draw} of up to {most}", shard.first + number);
-        Box::new(move |_| {
-            instruments.stepped();
-            context.note_progress(done, total, &message);
-        })
+        Box::new(move |_| context.note_progress(done, total, &message))
     }
 }
 

@@ -13,12 +13,12 @@ use super::unet::{Part, Unet};
 struct Given {
     part: Part,
     hidden: Tensor,
-    /// What it took from the way down.
+    /// How many tensors it left for the way up.
+    left: usize,
+    /// What it took from the way down, where it left none.
     taken: Vec<Tensor>,
     /// What lay under that. Its size is looked at.
     under: Option<Tensor>,
-    /// How many tensors it left for the way up.
-    left: usize,
 }
 
 /// A forward pass that can be gone back through.
@@ -51,9 +51,9 @@ impl Unet {
                 let next = self.run(part, &hidden, &time, texts, &mut skipped)?;
                 let rest = skipped.len().min(before.len());
                 let left = skipped.len() - rest;
-                let under = rest.checked_sub(1).map(|place| before[place].shallow_clone());
+                let under = before[..rest].last().filter(|_| left == 0).map(Tensor::shallow_clone);
                 let taken = before.into_iter().skip(rest).collect();
-                given.push(Given { part, hidden, taken, under, left });
+                given.push(Given { part, hidden, left, taken, under });
                 hidden = next;
             }
             let prediction = leaf(&hidden)?;
@@ -82,14 +82,12 @@ impl Recomputed<'_> {
             let of_left = of_skipped.split_off(of_skipped.len() - given.left);
             let hidden = leaf(&given.hidden)?;
             let taken = given.taken.iter().map(leaf).collect::<Result<Vec<_>, _>>()?;
-            let under = given.under.iter().filter(|_| given.left == 0);
-            let mut skipped: Vec<_> = under.chain(&taken).map(Tensor::shallow_clone).collect();
+            let skipped = given.under.iter().chain(&taken).map(Tensor::shallow_clone);
+            let mut skipped: Vec<_> = skipped.collect();
             let output = self.unet.run(given.part, &hidden, &time, &texts, &mut skipped)?;
             let mut loss = product(&output, &gradient)?;
-            if given.left > 0 {
-                for (left, gradient) in skipped.iter().zip(&of_left) {
-                    loss = loss.f_add(&product(left, gradient)?)?;
-                }
+            for (left, gradient) in skipped.iter().zip(&of_left) {
+                loss = loss.f_add(&product(left, gradient)?)?;
             }
             loss.f_backward()?;
             gradient = hidden.f_grad()?;
