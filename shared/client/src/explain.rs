@@ -20,6 +20,9 @@ pub fn explain(status: &Status) -> String {
         Code::Unavailable if reason.is_none() => {
             "no server answers there; start one with `agespan up`, or name one with --server".into()
         }
+        Code::Unimplemented if reason.is_none() => {
+            "the server does not host the service that this asks; name one that does with --server".into()
+        }
         // Nor those for one that broke. A server's own status has no source.
         _ if reason.is_none() && status.source().is_some() => {
             "the connection to the server broke; one that speaks TLS wants https://; a job that was \

@@ -60,6 +60,19 @@ pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsErro
     if all.is_empty() { Err(failed(pem::Error::NoItemsFound)) } else { Ok(all) }
 }
 
+/// The bytes of a file of certificates, for whoever reads PEM by itself.
+///
+/// # Errors
+/// When there is no certificate in it.
+pub fn pem_of_certificates(file: &Path) -> Result<Vec<u8>, TlsError> {
+    certificates(file)?;
+    std::fs::read(file).map_err(|source| TlsError::File {
+        what: "certificates",
+        file: file.to_owned(),
+        source: pem::Error::Io(source),
+    })
+}
+
 /// The private key in a file: PKCS #8, PKCS #1 or SEC 1.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use agespan_client::tls::{self, TlsError};
 use agespan_client::{Client, ClientError};
 use agespan_jobs::{Jobs, JobsConfig, JobsError};
 use agespan_storage::{Storage, StorageError};
@@ -47,14 +48,8 @@ pub enum PlatformError {
     #[error("cannot use the Redis URL")]
     Jobs(#[from] JobsError),
     /// The authorities that Redis is trusted by cannot be read.
-    #[error("cannot read {}", file.display())]
-    Authorities {
-        /// Which file.
-        file: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Authorities(#[from] TlsError),
     /// There can be no client of a peer.
     #[error(transparent)]
     Peer(#[from] ClientError),
@@ -68,10 +63,7 @@ impl Platform {
         let location = config.store_location();
         let storage = Storage::open_with(&location, config.store_options())
             .map_err(|source| PlatformError::Storage { location, source: Box::new(source) })?;
-        let authorities = config.redis_ca.as_ref().map(|file| {
-            let read = std::fs::read(file);
-            read.map_err(|source| PlatformError::Authorities { file: file.clone(), source })
-        });
+        let authorities = config.redis_ca.as_deref().map(tls::pem_of_certificates);
         let jobs_config = JobsConfig {
             authorities: authorities.transpose()?,
             lease: Duration::from_secs(config.lease_seconds),

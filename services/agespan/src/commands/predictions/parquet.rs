@@ -48,6 +48,11 @@ struct Part {
 }
 
 impl ParquetTable {
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| cannot_read(path))?;
         let options = ArrowReaderOptions::new();

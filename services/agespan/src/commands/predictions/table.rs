@@ -21,7 +21,7 @@ impl Table {
     /// Finds the columns of a file; .parquet is Parquet, everything else CSV with a header.
     pub(super) fn open(path: &Path) -> Result<Self> {
         Ok(match is_parquet(path) {
-            true => Self::Parquet(undamaged(|| ParquetTable::open(path))?),
+            true => Self::Parquet(undamaged(path, || ParquetTable::open(path))?),
             false => Self::Csv(CsvTable::open(path)?),
         })
     }
@@ -51,7 +51,7 @@ impl Table {
     pub(super) fn fit(&self, begin: impl Fn() -> Fitting + Sync) -> Result<Fitting> {
         match self {
             Self::Csv(table) => table.fit(begin),
-            Self::Parquet(table) => undamaged(|| table.fit(begin)),
+            Self::Parquet(table) => undamaged(table.path(), || table.fit(begin)),
         }
     }
 
@@ -59,7 +59,7 @@ impl Table {
     pub(super) fn apply(&self, at: &AtLevel<'_>, labels: &Labels, out: &Path) -> Result<()> {
         match self {
             Self::Csv(table) => table.apply(at, labels, out),
-            Self::Parquet(table) => undamaged(|| table.apply(at, labels, out)),
+            Self::Parquet(table) => undamaged(table.path(), || table.apply(at, labels, out)),
         }
     }
 
@@ -72,10 +72,10 @@ impl Table {
 }
 
 /// The library answers some damaged files with a panic. What was being made is thrown away.
-fn undamaged<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn undamaged<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(done) => done,
-        Err(_) => bail!("the Parquet file is damaged: write it again"),
+        Err(_) => bail!("{} is damaged: write it again", path.display()),
     }
 }
 
