@@ -22,13 +22,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_types::StatusExt;
 
 const BATCH: &str = "32";
 /// Callers of one connection, of whom a server takes no more than `--max-streams` at the same time.
 const OF_A_CONNECTION: usize = 100;
-/// What RetryInfo asks a refused caller to wait.
-const RETRY: Duration = Duration::from_secs(1);
-
 /// How callers ask.
 #[derive(Clone, Copy)]
 enum Way {
@@ -116,6 +114,12 @@ async fn main() {
     );
 }
 
+/// What a refusal asks its caller to wait.
+fn asked_to_wait(status: &tonic::Status) -> Duration {
+    let asked = status.get_details_retry_info().and_then(|info| info.retry_delay);
+    asked.unwrap_or_else(|| panic!("{status}"))
+}
+
 /// The time that a share of the calls took no longer than.
 fn milliseconds(times: &[Duration], share: f64) -> f64 {
     let mut times = times.to_vec();
@@ -134,10 +138,10 @@ impl Load {
         while Instant::now() < self.end {
             let started = Instant::now();
             let answered = self.call().await;
-            let refused = answered.is_err();
+            let refused = answered.as_ref().err().map(asked_to_wait);
             self.note(answered, started).await;
-            if refused {
-                tokio::time::sleep(RETRY).await;
+            if let Some(delay) = refused {
+                tokio::time::sleep(delay).await;
             }
         }
     }

@@ -7,15 +7,16 @@
 //! anybody with less is refused.
 
 mod line;
+mod returns;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agespan_service::Caller;
 use tokio::sync::oneshot;
 
 use crate::instruments::Instruments;
-use line::{Line, Turn, Waiting};
+use line::{Full, Line, Turn, Waiting};
 
 /// What happens to photos that find the line full.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,10 @@ pub enum Admission {
 /// The line is full, and the caller has his share of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the estimator is busy; try again, or ask another replica")]
-pub struct Busy;
+pub struct Busy {
+    /// When there may be room, if the others who were refused come when they were told to.
+    pub retry_after: Duration,
+}
 
 /// The line before the estimator.
 #[derive(Clone, Debug)]
@@ -69,13 +73,19 @@ impl FairQueue {
         let turn = {
             let mut line = self.lock();
             let waiting = Waiting { caller: caller.clone(), photos, admission, enter };
-            line.join(waiting).inspect_err(|_| self.instruments.refused())?
+            let joined = line.join(waiting);
+            joined.map_err(|Full| self.refuse(&mut line))?
         };
         let _leave = Leave { queue: self, turn };
         self.admit();
-        let place = entered.await.map_err(|_| Busy).inspect_err(|_| self.instruments.refused())?;
+        let place = entered.await.map_err(|_| self.refuse(&mut self.lock()))?;
         self.instruments.waited(since.elapsed());
         Ok(place)
+    }
+
+    fn refuse(&self, line: &mut Line) -> Busy {
+        self.instruments.refused();
+        Busy { retry_after: line.returns.delay(Instant::now()) }
     }
 
     /// Lets in whoever is next, as long as there is room.

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use agespan_jobs::JobsError;
@@ -13,7 +14,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 /// The `domain` of every ErrorInfo.
 pub const DOMAIN: &str = "agespan";
 
-/// How long a caller should wait before it tries again.
+/// How long a caller should wait before it tries again, in the mean.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Longest text of a status, in characters. What a caller sent may be quoted in it, and a status
@@ -63,7 +64,17 @@ pub fn precondition(reason: &str, subject: &str, message: impl Into<String>) -> 
 
 /// A status that asks the caller to try again: UNAVAILABLE or RESOURCE_EXHAUSTED.
 pub fn retry_later(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    retry_after(code, reason, message, RETRY_DELAY)
+    retry_after(code, reason, message, next_delay())
+}
+
+/// Between half and one and a half of [`RETRY_DELAY`], each time another: callers who are turned away
+/// together do not come back together. Multiples of the golden ratio leave no gap and no heap in
+/// between, however many are asked for (Weyl).
+fn next_delay() -> Duration {
+    static TURN: AtomicU32 = AtomicU32::new(0);
+    const GOLDEN: u32 = 0x9E37_79B9;
+    let turn = TURN.fetch_add(1, Ordering::Relaxed).wrapping_mul(GOLDEN);
+    RETRY_DELAY.mul_f64(0.5 + f64::from(turn) / f64::from(u32::MAX))
 }
 
 /// A status that asks the caller to try again after `delay`.
@@ -202,6 +213,16 @@ mod tests {
             // Half of what HTTP/2 clients commonly take.
             assert!(bytes < 8192, "{bytes} bytes");
         }
+    }
+
+    #[test]
+    fn who_is_turned_away_together_comes_back_apart() {
+        let mut delays: Vec<Duration> = (0..100).map(|_| next_delay()).collect();
+        delays.sort();
+        assert!(delays[0] >= RETRY_DELAY / 2 && delays[99] <= RETRY_DELAY * 3 / 2);
+        // Others may take some between: no more than a few.
+        let widest = delays.windows(2).map(|pair| pair[1] - pair[0]).max();
+        assert!(widest.unwrap() < RETRY_DELAY / 10, "{widest:?}");
     }
 
     #[test]

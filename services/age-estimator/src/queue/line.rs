@@ -1,11 +1,13 @@
 //! The order of the line, and how full it is: no locks, no tasks.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use agespan_service::Caller;
 use tokio::sync::oneshot;
 
-use super::{Admission, Busy, Place};
+use super::returns::Returns;
+use super::{Admission, Place};
 
 /// A request in the line.
 #[derive(Debug)]
@@ -16,6 +18,10 @@ pub(super) struct Waiting {
     /// Dropped unused, it is refused.
     pub(super) enter: oneshot::Sender<Place>,
 }
+
+/// There is no room for a request, and its caller has his share of the line.
+#[derive(Debug)]
+pub(super) struct Full;
 
 /// Where a request stands: when it starts in virtual time, then who came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +53,7 @@ pub(super) struct Line {
     arrivals: u64,
     waiting: BTreeMap<Turn, Waiting>,
     accounts: HashMap<Caller, Account>,
+    pub(super) returns: Returns,
 }
 
 impl Line {
@@ -60,11 +67,12 @@ impl Line {
             arrivals: 0,
             waiting: BTreeMap::new(),
             accounts: HashMap::new(),
+            returns: Returns::new(),
         }
     }
 
     /// Puts a request in the line.
-    pub(super) fn join(&mut self, mut waiting: Waiting) -> Result<Turn, Busy> {
+    pub(super) fn join(&mut self, mut waiting: Waiting) -> Result<Turn, Full> {
         let refusable = waiting.admission == Admission::Refuse;
         // Whoever can be let in at once does not need room in the line.
         let at_once = self.waiting.is_empty() && self.free > 0;
@@ -85,15 +93,15 @@ impl Line {
     }
 
     /// Refuses the latest request of the caller with the most, if that is more than `caller` would have.
-    fn make_room(&mut self, caller: &Caller) -> Result<(), Busy> {
+    fn make_room(&mut self, caller: &Caller) -> Result<(), Full> {
         let own = self.accounts.get(caller).map_or(0, |account| account.refusable);
         let most = self.accounts.iter().max_by_key(|(_, account)| account.refusable);
-        let (greedy, _) = most.filter(|(_, most)| most.refusable > own + 1).ok_or(Busy)?;
+        let (greedy, _) = most.filter(|(_, most)| most.refusable > own + 1).ok_or(Full)?;
         let of_greedy =
             |waiting: &Waiting| waiting.caller == *greedy && waiting.admission == Admission::Refuse;
         let mut latest = self.waiting.iter().rev();
         let latest = latest.find(|(_, waiting)| of_greedy(waiting)).map(|(turn, _)| *turn);
-        latest.and_then(|turn| self.leave(turn)).map(drop).ok_or(Busy)
+        latest.and_then(|turn| self.leave(turn)).map(drop).ok_or(Full)
     }
 
     /// Takes a request out of the line, if it is still there.
@@ -131,6 +139,7 @@ impl Line {
     /// Photos that were under way are answered.
     pub(super) fn done(&mut self, caller: &Caller, photos: usize) {
         self.free += photos;
+        self.returns.answered(photos, !self.waiting.is_empty(), Instant::now());
         self.close(caller);
     }
 

@@ -66,7 +66,8 @@ pub(super) fn estimate_error(error: EstimateError) -> Status {
     match error {
         EstimateError::Face(error) => faces::face_error(&error),
         EstimateError::Busy(error) => {
-            status::retry_later(Code::ResourceExhausted, "QUEUE_FULL", error.to_string())
+            let (code, message) = (Code::ResourceExhausted, error.to_string());
+            status::retry_after(code, "QUEUE_FULL", message, error.retry_after)
         }
         EstimateError::Engine(error @ EngineError::Ended) => {
             status::retry_later(Code::Unavailable, "MODEL_ENDED", error.to_string())
