@@ -34,24 +34,28 @@ pub fn assemble(platform: &Platform, config: &ModelConfig) -> Component {
     let component = transport::component(reports.clone(), platform.jobs.clone()).with_queues([
         worker::KIND,
         images_worker::KIND,
+        images_worker::HELP_KIND,
         cross_check_worker::KIND,
     ]);
     if !platform.role.works() {
         return component;
     }
     let peers = transport::Peers::new(platform);
-    let comparer = images_worker::Comparer {
-        peers: peers.clone(),
-        reports: reports.clone(),
-        kept: images::Kept::new(platform.storage.clone()),
-        first_weights: config.first_weights.clone(),
-    };
+    let comparer = Arc::new(images_worker::Comparer::new(
+        peers.clone(),
+        platform.jobs.clone(),
+        reports.clone(),
+        platform.storage.clone(),
+        config.first_weights.clone(),
+    ));
+    let helper = images_worker::Helper { comparer: comparer.clone() };
     let cross_checker =
         cross_check_worker::CrossChecker { peers: peers.clone(), reports: reports.clone() };
     let evaluator = worker::Evaluator { peers, reports };
-    let works: [(&str, Arc<dyn Handler>); 3] = [
+    let works: [(&str, Arc<dyn Handler>); 4] = [
         (worker::KIND, Arc::new(evaluator)),
-        (images_worker::KIND, Arc::new(comparer)),
+        (images_worker::KIND, comparer),
+        (images_worker::HELP_KIND, Arc::new(helper)),
         (cross_check_worker::KIND, Arc::new(cross_checker)),
     ];
     works.into_iter().fold(component, |component, (kind, handler)| {

@@ -5,7 +5,7 @@
 //! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
 //! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
 //! * [`ReadyNet`]: the same made ready to answer, several times as fast.
-//! * [`Inception`]: what FID is measured by.
+//! * [`Inception`]: what FID is measured by; [`Scripted`]: the same as a TorchScript program.
 //! * [`Mtcnn`]: finds faces and five landmarks of each in a photo.
 //! * [`InputSpec`]: how a square image becomes the network's input.
 //! * [`label_distribution`]: ages as label distributions, and the loss between two.
@@ -39,7 +39,7 @@ pub use adamw::AdamW;
 pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use agespan_fused::FusedError;
 pub use checkpoint::CheckpointError;
-pub use inception::Inception;
+pub use inception::{Inception, ScriptError, Scripted};
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;
 pub use mobilenet_v2::MobileNetV2;

@@ -97,8 +97,9 @@ pub struct Images {
     /// What to calculate [default: fid,kid,prc, or mse,psnr,ssim with --paired].
     #[arg(long, value_enum, value_delimiter = ',')]
     pub(crate) metrics: Vec<Metric>,
-    /// Which network looks: age-backbone, imagenet-mobilenet-v2, or a safetensors file of FID's
-    /// Inception under pytorch-fid's names.
+    /// Which network looks: age-backbone, imagenet-mobilenet-v2, or a file of FID's Inception:
+    /// safetensors under pytorch-fid's names, or the TorchScript program that clean-fid has, which is run
+    /// as it is.
     #[arg(long, value_name = "NAME|FILE", default_value = "age-backbone")]
     pub(crate) extractor: String,
     /// Folder for report.json and report.html, a page with plots.

@@ -3,8 +3,12 @@
 use std::ops::ControlFlow;
 
 use super::engine::Engine;
-use super::seen::see;
-use super::{CompareError, Extractor, ImageSet, ImagesReport, Metric, Seen, Set, figures, paired};
+use super::seen::Look;
+use super::set::Reader;
+use super::{
+    CompareError, Extractor, ImageSet, ImagesReport, Metric, Part, Parts, Seen, Set, Side, figures,
+    paired,
+};
 
 /// A report, and what was seen in the reference, if that was looked at.
 #[derive(Debug)]
@@ -15,8 +19,15 @@ pub struct Compared {
     pub seen: Option<Seen>,
 }
 
-/// Compares two sets. `extractor` is needed for metrics of features; `seen` is what an earlier
-/// comparison saw in the same reference by the same extractor. `watch` is told how many files were
+/// What is known before images are looked at.
+pub struct Before<'a> {
+    /// What an earlier comparison saw in the same reference by the same extractor.
+    pub reference: Option<Seen>,
+    /// Parts of both sets.
+    pub parts: &'a dyn Parts,
+}
+
+/// Compares two sets. `extractor` is needed for metrics of features. `watch` is told how many files were
 /// gone through, of how many (0 when that is not known), and says whether to go on.
 ///
 /// # Errors
@@ -26,12 +37,12 @@ pub fn compare(
     candidate: &Set,
     metrics: &[Metric],
     extractor: Option<&Extractor>,
-    seen: Option<Seen>,
+    before: Before<'_>,
     watch: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
 ) -> Result<Compared, CompareError> {
     let by_pair = metrics.iter().any(|metric| metric.is_paired());
     let by_features = metrics.iter().any(|metric| !metric.is_paired());
-    let total = total(reference, candidate, by_pair, by_features, seen.is_some());
+    let total = total(reference, candidate, by_pair, by_features, before.reference.is_some());
     let mut done = 0;
     let mut watch = |more: u64| {
         done += more;
@@ -44,22 +55,40 @@ pub fn compare(
     let mut kept = None;
     if by_features {
         let extractor = extractor.ok_or(CompareError::NoExtractor)?;
-        let engine = Engine::load(extractor).map_err(|source| CompareError::Network {
-            image: extractor.to_string(),
-            source: Box::new(source),
-        })?;
-        let look = |set: &Set, side, watch: &mut dyn FnMut(u64) -> ControlFlow<()>| {
-            see(set, side, extractor, &engine, watch)
-        };
-        let of_reference = match seen {
+        let engine = &load(extractor)?;
+        let look = |set, side| Look { set, side, extractor, engine };
+        let of_reference = match before.reference {
             Some(seen) => seen,
-            None => look(reference, "reference", &mut watch)?,
+            None => look(reference, Side::Reference).all(before.parts, &mut watch)?,
         };
-        let of_candidate = look(candidate, "candidates", &mut watch)?;
+        let of_candidate = look(candidate, Side::Candidates).all(before.parts, &mut watch)?;
         features(&mut report, extractor, &of_reference, &of_candidate, metrics)?;
         kept = Some(of_reference);
     }
     Ok(Compared { report, seen: kept })
+}
+
+fn load(extractor: &Extractor) -> Result<Engine, CompareError> {
+    Engine::load(extractor).map_err(|source| CompareError::Network {
+        image: extractor.to_string(),
+        source: Box::new(source),
+    })
+}
+
+/// Looks at one part of a set, for a comparison that somebody else does.
+///
+/// # Errors
+/// As of [`compare`].
+pub fn look_at_part(
+    set: &Set,
+    side: Side,
+    extractor: &Extractor,
+    number: u64,
+    size: u64,
+    watch: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<Part, CompareError> {
+    let engine = &load(extractor)?;
+    Look { set, side, extractor, engine }.part(&mut Reader::new(set), number, size, watch)
 }
 
 /// Files to go through in all; 0 when that is not known.

@@ -6,10 +6,22 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use agespan_models::tch::nn::VarStore;
 use agespan_models::tch::{Device, Kind, TchError, Tensor, no_grad};
 use agespan_models::{
-    Backbone, Inception, InputSpec, MobileNetV1, MobileNetV2, WeightsError, weights,
+    Backbone, Inception, InputSpec, MobileNetV1, MobileNetV2, ScriptError, Scripted, WeightsError,
+    weights,
 };
 
 use super::extractor::{Extractor, Network};
+
+/// Why there is no network.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LoadError {
+    /// Its weights.
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    /// Its program.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
+}
 
 /// Why the network saw nothing.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +36,7 @@ pub(crate) enum EngineError {
 
 enum Net {
     Inception(Box<Inception>),
+    Scripted(Scripted),
     V1(MobileNetV1),
     V2(Box<MobileNetV2>),
 }
@@ -39,12 +52,19 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Reads the extractor's weights.
-    pub(crate) fn load(extractor: &Extractor) -> Result<Self, WeightsError> {
+    pub(crate) fn load(extractor: &Extractor) -> Result<Self, LoadError> {
         let bytes = extractor.weights.bytes();
         let side = i64::from(extractor.side());
-        let Network::Backbone { backbone, input } = extractor.network else {
-            let net = Net::Inception(Box::new(Inception::new(weights::read(bytes)?)?));
-            return Ok(Self { net, input: None, side, _store: None });
+        let (backbone, input) = match extractor.network {
+            Network::Backbone { backbone, input } => (backbone, input),
+            Network::Inception => {
+                let net = Net::Inception(Box::new(Inception::new(weights::read(bytes)?)?));
+                return Ok(Self { net, input: None, side, _store: None });
+            }
+            Network::Scripted => {
+                let net = Net::Scripted(Scripted::new(bytes)?);
+                return Ok(Self { net, input: None, side, _store: None });
+            }
         };
         let mut store = VarStore::new(Device::Cpu);
         let net = match backbone {
@@ -58,8 +78,9 @@ impl Engine {
 
     /// Numbers in a row of features.
     pub(crate) fn columns(&self) -> usize {
-        let columns = match self.net {
+        let columns = match &self.net {
             Net::Inception(_) => Inception::FEATURES,
+            Net::Scripted(program) => program.features(),
             Net::V1(_) => MobileNetV1::FEATURES,
             Net::V2(_) => MobileNetV2::FEATURES,
         };
@@ -82,6 +103,7 @@ impl Engine {
         let images = images.f_permute([0, 3, 1, 2])?;
         let features = no_grad(|| match &self.net {
             Net::Inception(net) => net.forward(&images),
+            Net::Scripted(program) => program.forward(&images),
             Net::V1(net) => Ok(net.forward(&images)),
             Net::V2(net) => Ok(net.forward(&images, false)),
         })?;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use agespan_models::shipped;
-use agespan_models::{Backbone, Inception, InputSpec, NetSpec};
+use agespan_models::{Backbone, Inception, InputSpec, NetSpec, Scripted};
 use agespan_storage::ContentHash;
 use serde::Deserialize;
 
@@ -14,6 +14,8 @@ pub const AGE_BACKBONE: &str = "age-backbone";
 pub const IMAGENET_MOBILENET_V2: &str = "imagenet-mobilenet-v2";
 /// FID's Inception, whose weights the user brings as a file.
 const INCEPTION: &str = "inception-v3-fid";
+/// A TorchScript program, which the user brings as a file.
+const TORCHSCRIPT: &str = "torchscript";
 
 /// Why there is no extractor.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum ExtractorError {
     /// A name that is none.
     #[error(
         "there is no extractor {0:?}: say {AGE_BACKBONE}, {IMAGENET_MOBILENET_V2}, or the absolute \
-         path of a safetensors file with pytorch-fid's Inception"
+         path of a safetensors file with pytorch-fid's Inception or of clean-fid's TorchScript file"
     )]
     Unknown(String),
     /// The file cannot be read.
@@ -43,6 +45,7 @@ pub enum ExtractorError {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Network {
     Inception,
+    Scripted,
     Backbone { backbone: Backbone, input: InputSpec },
 }
 
@@ -94,10 +97,15 @@ impl Extractor {
                 let backbone = Backbone::MobileNetV2;
                 let network = Network::Backbone { backbone, input: backbone.input(224, 224) };
                 let file = first_weights.join(backbone.first_weights());
-                Self::of_file(IMAGENET_MOBILENET_V2, network, &file)
+                Ok(Self::of(IMAGENET_MOBILENET_V2, network, read(&file)?))
             }
             path if Path::new(path).is_absolute() => {
-                Self::of_file(INCEPTION, Network::Inception, Path::new(path))
+                let bytes = read(Path::new(path))?;
+                // A program is run as it is, which is for whoever names the file to allow.
+                Ok(match Scripted::is_one(&bytes) {
+                    true => Self::of(TORCHSCRIPT, Network::Scripted, bytes),
+                    false => Self::of(INCEPTION, Network::Inception, bytes),
+                })
             }
             other => Err(ExtractorError::Unknown(other.to_owned())),
         }
@@ -114,20 +122,22 @@ impl Extractor {
         })
     }
 
-    fn of_file(name: &'static str, network: Network, path: &Path) -> Result<Self, ExtractorError> {
-        let bytes = std::fs::read(path)
-            .map_err(|source| ExtractorError::File { path: path.to_owned(), source })?;
+    fn of(name: &'static str, network: Network, bytes: Vec<u8>) -> Self {
         let hash = ContentHash::of(&bytes);
-        Ok(Self { name, hash, network, weights: Weights::File(bytes) })
+        Self { name, hash, network, weights: Weights::File(bytes) }
     }
 
     /// Pixels a side that images are resized to.
     pub(crate) fn side(&self) -> u32 {
         match self.network {
-            Network::Inception => Inception::SIDE,
+            Network::Inception | Network::Scripted => Inception::SIDE,
             Network::Backbone { input, .. } => input.resize,
         }
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ExtractorError> {
+    std::fs::read(path).map_err(|source| ExtractorError::File { path: path.to_owned(), source })
 }
 
 /// The name and the beginning of the weights' SHA-256: part of every number.

@@ -7,6 +7,7 @@
 //!   autoencoder makes of those.
 //! * [`Extractor`]: which network looks at them, named so that numbers of two cannot be confused;
 //!   `engine` is that network, on the thread that compares.
+//! * [`Parts`]: what was seen of a set so far, by whoever has looked.
 //! * [`compare`]: the whole calculation. Its formulas are in `agespan-image-metrics`.
 //! * [`ImagesReport`]: what was found; [`page`] shows it.
 //! * [`Kept`]: what was seen in a reference, for the next time.
@@ -25,9 +26,9 @@ mod seen;
 mod set;
 mod spec;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
-pub use compare::{Compared, compare};
+pub use compare::{Before, Compared, compare, look_at_part};
 pub use error::CompareError;
 pub use extractor::{AGE_BACKBONE, Extractor, ExtractorError, IMAGENET_MOBILENET_V2};
 pub use kept::{Kept, KeptError};
@@ -37,6 +38,6 @@ pub use report::{
     Exclusion, Exclusions, Floor, Frechet, ImageSet, ImagesReport, Infinity, Kernel, Neighbours,
     PairedFigure,
 };
-pub use seen::Seen;
+pub use seen::{PART, Part, Parts, Seen, Side, Unkept};
 pub use set::{Found, Pictures, Set, SetError};
 pub use spec::{Comparison, Metric, Place};

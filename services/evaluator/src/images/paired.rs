@@ -32,7 +32,7 @@ pub(crate) fn pair(
     let mut pairs = Pairs::default();
     let named = sets.iter().all(|set| set.named);
     let similarity = metrics.contains(&Metric::Ssim);
-    let mut streams = sets.map(|set| Flat::new((set.open)()));
+    let mut streams = sets.map(|set| Flat::new((set.open)(0)));
     let mut index = 0;
     loop {
         let left = streams[0].take().map_err(|source| failed("reference", source))?;

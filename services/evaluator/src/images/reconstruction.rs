@@ -58,9 +58,9 @@ impl Set {
             content_hash: None,
             count: of.count,
             named: of.named,
-            open: Arc::new(move || {
+            open: Arc::new(move |first| {
                 let (sender, pictures) = Pictures::channel();
-                let (originals, directory) = (open(), directory.clone());
+                let (originals, directory) = (open(first), directory.clone());
                 thread::spawn(move || pass_all(originals, &directory, &sender));
                 pictures
             }),

@@ -3,6 +3,7 @@
 //! A set is opened anew for each pass, so that nothing of its size is ever held. Reading and decoding
 //! run ahead of whoever compares, by a few batches.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
@@ -112,8 +113,8 @@ pub struct Set {
     pub count: Option<u64>,
     /// Whether files are called alike where they show the same.
     pub named: bool,
-    /// Begins to read it.
-    pub open: Arc<dyn Fn() -> Pictures + Send + Sync>,
+    /// Begins to read it at the file of this number; those before are not decoded.
+    pub open: Arc<dyn Fn(u64) -> Pictures + Send + Sync>,
 }
 
 impl Set {
@@ -137,8 +138,47 @@ impl Set {
             content_hash: Some(hasher.finish().to_string()),
             count: Some(count),
             named: true,
-            open: Arc::new(move || read_ahead(source.clone())),
+            open: Arc::new(move |first| read_ahead(source.clone(), first)),
         })
+    }
+}
+
+/// Reads a set in batches of a size that is asked for, however they come.
+pub(crate) struct Reader<'a> {
+    set: &'a Set,
+    pictures: Option<Pictures>,
+    /// Read, and not asked for yet.
+    waiting: VecDeque<Found>,
+    /// The number of the next file.
+    at: u64,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(set: &'a Set) -> Self {
+        Self { set, pictures: None, waiting: VecDeque::new(), at: 0 }
+    }
+
+    /// The next file is to be the one of this number.
+    pub(crate) fn go_to(&mut self, first: u64) {
+        if self.at != first {
+            self.pictures = None;
+            self.waiting.clear();
+            self.at = first;
+        }
+    }
+
+    /// The next files: as many as are asked for, unless the set ends.
+    pub(crate) fn next(&mut self, most: usize) -> Result<Vec<Found>, SetError> {
+        let pictures = self.pictures.get_or_insert_with(|| (self.set.open)(self.at));
+        while self.waiting.len() < most {
+            match pictures.next()? {
+                Some(batch) => self.waiting.extend(batch),
+                None => break,
+            }
+        }
+        let files: Vec<_> = self.waiting.drain(..most.min(self.waiting.len())).collect();
+        self.at += files.len() as u64;
+        Ok(files)
     }
 }
 
@@ -158,10 +198,10 @@ fn note(hasher: &mut Hasher, file: &InputFile) {
     }
 }
 
-fn read_ahead(source: Source) -> Pictures {
+fn read_ahead(source: Source, first: u64) -> Pictures {
     let (sender, pictures) = Pictures::channel();
     thread::spawn(move || {
-        if let Err(error) = read(&source, &sender) {
+        if let Err(error) = read(&source, first, &sender) {
             // Nobody to tell it to is what it may be about.
             let _ = sender.blocking_send(Err(error));
         }
@@ -169,7 +209,8 @@ fn read_ahead(source: Source) -> Pictures {
     pictures
 }
 
-fn read(source: &Source, sender: &Sender) -> Result<(), SetError> {
+fn read(source: &Source, first: u64, sender: &Sender) -> Result<(), SetError> {
+    let mut before = first;
     let mut files = Vec::with_capacity(BATCH);
     let send = |files: &mut Vec<InputFile>| {
         let batch = std::mem::take(files).into_par_iter().map(Found::read).collect();
@@ -177,7 +218,10 @@ fn read(source: &Source, sender: &Sender) -> Result<(), SetError> {
     };
     source.visit(|file| {
         if is_image(&file.path) {
-            files.push(file);
+            match before.checked_sub(1) {
+                Some(fewer) => before = fewer,
+                None => files.push(file),
+            }
         }
         if files.len() == BATCH { send(&mut files) } else { Ok(()) }
     })?;

@@ -24,7 +24,7 @@ fn write(folder: &Path, name: &str, image: &RgbImage) {
 }
 
 /// Images `numbers` of a side of 40 pixels and a few more.
-fn folder(root: &TempDir, name: &str, numbers: std::ops::Range<u32>) -> Set {
+pub(crate) fn folder(root: &TempDir, name: &str, numbers: std::ops::Range<u32>) -> Set {
     let folder = root.path().join(name);
     for number in numbers.clone() {
         let file = format!("{:03}.png", number - numbers.start);
@@ -40,7 +40,11 @@ fn again(set: &Set) -> Set {
 fn run(reference: &Set, candidate: &Set, metrics: &[Metric]) -> Result<Compared, CompareError> {
     let extractor = Extractor::find(AGE_BACKBONE, Path::new("")).unwrap();
     let go_on = &mut |_, _| ControlFlow::Continue(());
-    compare(reference, candidate, metrics, Some(&extractor), None, go_on)
+    compare(reference, candidate, metrics, Some(&extractor), nothing(), go_on)
+}
+
+fn nothing() -> Before<'static> {
+    Before { reference: None, parts: &Unkept }
 }
 
 const FEATURES: [Metric; 3] = [Metric::Fid, Metric::Kid, Metric::Prc];
@@ -72,8 +76,8 @@ fn a_set_is_like_itself_and_less_like_another_and_always_as_much() {
         files = done;
         ControlFlow::Continue(())
     };
-    let seen = apart.seen;
-    let kept = compare(&one, &other, &FEATURES, Some(&extractor), seen, &mut count).unwrap();
+    let before = Before { reference: apart.seen, parts: &Unkept };
+    let kept = compare(&one, &other, &FEATURES, Some(&extractor), before, &mut count).unwrap();
     assert_eq!(text(&kept.report), text(&apart.report));
     assert_eq!(files, 40);
     let page = page(&apart.report);
@@ -180,7 +184,7 @@ fn features_that_are_no_numbers_are_refused_with_the_image() {
     let mut extractor = Extractor::find(AGE_BACKBONE, Path::new("")).unwrap();
     extractor.weights = extractor::Weights::File(bytes);
     let ask = |extractor: &Extractor, watch: &mut dyn FnMut(u64, u64) -> ControlFlow<()>| {
-        compare(&set, &set, &FEATURES, Some(extractor), None, watch).unwrap_err()
+        compare(&set, &set, &FEATURES, Some(extractor), nothing(), watch).unwrap_err()
     };
     let error = ask(&extractor, &mut |_, _| ControlFlow::Continue(()));
     assert!(
@@ -192,6 +196,29 @@ fn features_that_are_no_numbers_are_refused_with_the_image() {
     assert_eq!(error.reason(), "EXTRACTOR");
     let good = Extractor::find(AGE_BACKBONE, Path::new("")).unwrap();
     assert!(matches!(ask(&good, &mut |_, _| ControlFlow::Break(())), CompareError::Stopped));
+}
+
+#[test]
+fn a_torchscript_program_is_run_and_a_broken_one_named() {
+    let root = TempDir::new().unwrap();
+    let set = folder(&root, "set", 0..4);
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    let program = golden.join("inception_torchscript.pt").canonicalize().unwrap();
+    let compared = |path: &Path| {
+        let extractor = Extractor::find(path.to_str().unwrap(), Path::new("")).unwrap();
+        let go_on = &mut |_, _| ControlFlow::Continue(());
+        compare(&set, &set, &[Metric::Kid], Some(&extractor), nothing(), go_on)
+    };
+    let kid = compared(&program).unwrap().report.kid.unwrap();
+    assert!(kid.extractor.starts_with("torchscript@"), "{kid:?}");
+
+    let bytes = fs::read(&program).unwrap();
+    let half = root.path().join("half.pt");
+    fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    let error = compared(&half).unwrap_err();
+    assert_eq!(error.reason(), "EXTRACTOR");
+    let source = std::error::Error::source(&error).unwrap().to_string();
+    assert!(source.contains("TorchScript"), "{source}");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn extractor(asked: &str) -> Result<String, Status> {
     if !path.is_absolute() {
         let message = format!(
             "{asked:?} is no extractor: give {AGE_BACKBONE}, {IMAGENET_MOBILENET_V2}, or the absolute \
-             path of a safetensors file on the evaluator's machine"
+             path of a safetensors or TorchScript file on the evaluator's machine"
         );
         return Err(status::invalid("extractor", "EXTRACTOR", message));
     }

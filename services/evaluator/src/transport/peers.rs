@@ -47,6 +47,18 @@ impl Peers {
         }
     }
 
+    /// Nobody: for sets of this machine.
+    #[cfg(test)]
+    pub(crate) fn nowhere() -> Self {
+        let nobody = Client::new("http://127.0.0.1:1").expect("an address");
+        Self {
+            dataset: nobody.clone(),
+            estimator: nobody.clone(),
+            calibrator: nobody.clone(),
+            generator: nobody,
+        }
+    }
+
     /// Asks a model about every face of a split; the active one when it is empty. `progress` is told
     /// faces done and in all.
     pub(crate) async fn ask(

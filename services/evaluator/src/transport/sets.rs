@@ -35,9 +35,9 @@ impl Peers {
             content_hash: Some(summary.content_hash),
             count: Some(summary.sample_count),
             named: false,
-            open: Arc::new(move || {
+            open: Arc::new(move |first| {
                 let (client, dataset) = (client.clone(), dataset.clone());
-                begin(&runtime, |sender| stream_split(client, dataset, part, sender))
+                begin(&runtime, |sender| stream_split(client, dataset, part, first, sender))
             }),
         })
     }
@@ -62,8 +62,9 @@ impl Peers {
             content_hash: None,
             count: None,
             named: false,
-            open: Arc::new(move || {
-                let request = StreamGeneratedFacesRequest { job: job.clone(), start_index: 0 };
+            open: Arc::new(move |first| {
+                let start_index = u32::try_from(first).unwrap_or(u32::MAX);
+                let request = StreamGeneratedFacesRequest { job: job.clone(), start_index };
                 begin(&runtime, |sender| stream_job(client.clone(), request, sender))
             }),
         })
@@ -91,13 +92,17 @@ async fn stream_split(
     client: Client,
     dataset: String,
     split: ProtoSplit,
+    first: u64,
     sender: Sender,
 ) -> Result<(), SetError> {
     let samples = SplitSamples::begin(&client, &dataset, split).await;
     let mut samples = samples.map_err(peer_failure)?;
+    let mut before = usize::try_from(first).unwrap_or(usize::MAX);
     while let Some(batch) = samples.next().await.map_err(peer_failure)? {
         let file = |sample: SampleImage| (sample.sample.unwrap_or_default().path, sample.image);
-        let mut files: Vec<_> = batch.into_iter().map(file).collect();
+        let passed = before.min(batch.len());
+        before -= passed;
+        let mut files: Vec<_> = batch.into_iter().skip(passed).map(file).collect();
         while !files.is_empty() {
             let rest = files.split_off(files.len().min(BATCH));
             send(std::mem::replace(&mut files, rest), &sender).await?;

@@ -8,6 +8,7 @@
 
 mod blocks;
 mod convolution;
+mod scripted;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use tch::{Kind, TchError, Tensor};
 use crate::WeightsError;
 use blocks::Block;
 use convolution::{Convolution, Parts};
+pub use scripted::{ScriptError, Scripted};
 
 /// The network, for inference: an image to a vector of [`Inception::FEATURES`] numbers.
 #[derive(Debug)]

@@ -1,0 +1,156 @@
+//! Workers that help with a large comparison.
+//!
+//! The comparison goes through its parts from the first to the last and takes those that are there;
+//! helpers look at them from the last to the first, until both meet. Nobody waits for anybody, and a
+//! helper that is killed costs its part.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use agespan_jobs::{Handler, JobContext, JobFailure, JobState, Jobs, JobsError};
+use agespan_service::status::chain;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use super::{Comparer, failure, on_thread};
+use crate::images::{Comparison, Side, look_at_part};
+
+/// Kind of the job of a helper.
+pub const HELP_KIND: &str = "look-at-images";
+/// Parts of a set from which on it is worth to be helped.
+const MANY: u64 = 3;
+/// Why a part is not looked at any more.
+const NOT_NEEDED: &str = "not needed any more";
+
+/// One part.
+#[derive(Debug, Serialize, Deserialize)]
+struct Help {
+    /// The comparison's id.
+    job: String,
+    comparison: Comparison,
+    side: Side,
+    number: u64,
+}
+
+/// What was handed out for a comparison.
+pub(super) struct Handed {
+    jobs: Jobs,
+    ids: Vec<String>,
+}
+
+impl Handed {
+    /// Hands out the parts of a side of so many files, all but the first. A comparison that is tried
+    /// again finds those that were handed out before.
+    pub(super) async fn out(
+        jobs: &Jobs,
+        id: &str,
+        comparison: &Comparison,
+        sides: &[(Side, Option<u64>)],
+        size: u64,
+    ) -> Self {
+        let mut handed = Self { jobs: jobs.clone(), ids: Vec::new() };
+        for &(side, files) in sides {
+            let parts = files.unwrap_or(0).div_ceil(size);
+            for number in (1..parts).rev().filter(|_| parts >= MANY) {
+                let (job, comparison) = (id.to_owned(), comparison.clone());
+                let help = Help { job, comparison, side, number };
+                if let Err(error) = handed.submit(&help).await {
+                    // The comparison looks at it itself.
+                    tracing::debug!(error = %chain(&error), "a part is not handed out");
+                    return handed;
+                }
+            }
+        }
+        handed
+    }
+
+    async fn submit(&mut self, help: &Help) -> Result<(), JobsError> {
+        // Never fails: names and numbers.
+        let payload = serde_json::to_vec(help).unwrap_or_default();
+        let request_id = format!("{}/{}/{}", help.job, help.side.word(), help.number);
+        let job = self.jobs.submit(HELP_KIND, &payload, Some(request_id)).await?;
+        self.ids.push(job.id);
+        Ok(())
+    }
+
+    /// Takes back what nobody has begun, stops the others and forgets them all.
+    pub(super) async fn take_back(self) {
+        for id in &self.ids {
+            // A helper that is looking sees by itself that its comparison has ended.
+            let _ = self.jobs.cancel(id).await;
+            if let Err(error) = self.jobs.delete(id).await {
+                tracing::debug!(error = %chain(&error), "a part stays in the list of jobs");
+            }
+        }
+    }
+}
+
+/// Looks at parts of comparisons that others do.
+#[derive(Debug)]
+pub struct Helper {
+    /// What it has in common with whoever compares.
+    pub comparer: Arc<Comparer>,
+}
+
+#[async_trait]
+impl Handler for Helper {
+    async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
+        let help: Help = serde_json::from_slice(payload)
+            .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
+        // Two networks on the same processors are no faster than one.
+        let _alone = tokio::select! {
+            alone = self.comparer.alone() => alone,
+            () = context.cancelled().cancelled() => return Err(stopped()),
+        };
+        let Some(extractor) = self.comparer.extractor(&help.comparison)? else {
+            return Ok(NOT_NEEDED.to_owned());
+        };
+        let ledger = self.comparer.ledger(&help.job, &extractor);
+        let there = ledger.get(help.side, help.number).await;
+        if there.is_ok_and(|part| part.is_some()) || !self.is_wanted(&help).await? {
+            return Ok(NOT_NEEDED.to_owned());
+        }
+        let sets = self.comparer.sets(&help.comparison).await?;
+        let set = match help.side {
+            Side::Reference => sets.0,
+            Side::Candidates => sets.1,
+        };
+        let (side, number, size) = (help.side, help.number, ledger.size);
+        let watching = context.clone();
+        let look = move || {
+            let mut done = 0;
+            let mut watch = |more| {
+                done += more;
+                watching.note_progress(done, size, "looking at a part of a comparison");
+                match watching.cancelled().is_cancelled() {
+                    true => ControlFlow::Break(()),
+                    false => ControlFlow::Continue(()),
+                }
+            };
+            look_at_part(&set, side, &extractor, number, size, &mut watch)
+        };
+        let part = on_thread(look).await?.map_err(failure)?;
+        let kept = ledger.put(side, number, &part).await;
+        kept.map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
+        if !self.is_wanted(&help).await? {
+            // It ended meanwhile and has forgotten its parts: nobody else will forget this one.
+            let _ = ledger.clear().await;
+        }
+        Ok(format!("{} files", part.files))
+    }
+}
+
+impl Helper {
+    /// Whether the comparison is still under way.
+    async fn is_wanted(&self, help: &Help) -> Result<bool, JobFailure> {
+        match self.comparer.jobs.get(&help.job).await {
+            Ok(job) => Ok(matches!(job.state, JobState::Queued | JobState::Running)),
+            Err(JobsError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn stopped() -> JobFailure {
+    JobFailure::retryable("STOPPED", NOT_NEEDED)
+}

@@ -1,0 +1,178 @@
+//! The parts of a comparison that are looked at, in the artifact store, until the comparison ends.
+
+use std::collections::HashMap;
+
+use agespan_image_metrics::{Features, MetricError};
+use agespan_service::status::chain;
+use agespan_storage::{Artifact, Storage, StorageError};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::Handle;
+
+use crate::images::{Exclusion, Part, Parts, Side};
+
+const FOLDER: &str = "image-statistics/parts";
+/// Where the rest is, in a part's metadata.
+const REST: &str = "part";
+
+/// Why a part cannot be kept or found.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LedgerError {
+    #[error("the parts of a comparison cannot be reached")]
+    Storage(#[from] StorageError),
+    #[error("a part of a comparison is damaged")]
+    File(#[from] SafeTensorError),
+    #[error("a part of a comparison is damaged")]
+    Numbers(#[from] MetricError),
+    #[error("a part of a comparison is damaged")]
+    Json(#[from] serde_json::Error),
+}
+
+/// What was seen for one job, by whatever worker. Call [`Parts`] on a thread that may wait.
+#[derive(Clone, Debug)]
+pub(crate) struct Ledger {
+    pub(crate) storage: Storage,
+    pub(crate) runtime: Handle,
+    /// The comparison.
+    pub(crate) job: String,
+    /// Who looks; a part by somebody else is none.
+    pub(crate) extractor: String,
+    /// Files of a part.
+    pub(crate) size: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    extractor: String,
+    size: u64,
+    content: Artifact,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rest {
+    files: u64,
+    excluded: Vec<Exclusion>,
+}
+
+impl Ledger {
+    fn record(&self, side: Side, number: u64) -> String {
+        format!("{FOLDER}/{}/{}-{number:06}.json", self.job, side.word())
+    }
+
+    pub(crate) async fn get(&self, side: Side, number: u64) -> Result<Option<Part>, LedgerError> {
+        let record: Record = match self.storage.get_json(&self.record(side, number)).await {
+            Err(StorageError::NotFound { .. }) => return Ok(None),
+            found => found?,
+        };
+        if (record.extractor.as_str(), record.size) != (&self.extractor, self.size) {
+            return Ok(None);
+        }
+        read(&self.storage.get_artifact(&record.content).await?).map(Some)
+    }
+
+    pub(crate) async fn put(
+        &self,
+        side: Side,
+        number: u64,
+        part: &Part,
+    ) -> Result<(), LedgerError> {
+        let contents = format!("{FOLDER}/{}/contents", self.job);
+        let content = self.storage.put_artifact(&contents, "safetensors", write(part)?.into());
+        let (extractor, size) = (self.extractor.clone(), self.size);
+        let record = Record { extractor, size, content: content.await? };
+        Ok(self.storage.put_json(&self.record(side, number), &record).await?)
+    }
+
+    /// Forgets all parts.
+    pub(crate) async fn clear(&self) -> Result<(), LedgerError> {
+        for path in self.storage.list(&format!("{FOLDER}/{}", self.job)).await? {
+            self.storage.delete(&path).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What cannot be read is looked at again, and what cannot be kept is looked at by the next worker: a
+/// failure costs nothing but time.
+impl Parts for Ledger {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn find(&self, side: Side, number: u64) -> Option<Part> {
+        let found = self.runtime.block_on(self.get(side, number));
+        found.unwrap_or_else(|error| {
+            tracing::warn!(error = %chain(&error), "a part has to be looked at again");
+            None
+        })
+    }
+
+    fn keep(&self, side: Side, number: u64, part: &Part) {
+        if let Err(error) = self.runtime.block_on(self.put(side, number, part)) {
+            tracing::warn!(error = %chain(&error), "a part cannot be kept");
+        }
+    }
+}
+
+/// As safetensors: "features" [n, d] in 32 bits.
+fn write(part: &Part) -> Result<Vec<u8>, LedgerError> {
+    let shape = vec![part.features.len(), part.features.columns()];
+    let features: Vec<u8> =
+        part.features.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+    let views = [("features", TensorView::new(Dtype::F32, shape, &features)?)];
+    let rest = Rest { files: part.files, excluded: part.excluded.clone() };
+    let rest = HashMap::from([(REST.to_owned(), serde_json::to_string(&rest)?)]);
+    Ok(safetensors::serialize(views, Some(rest))?)
+}
+
+fn read(bytes: &[u8]) -> Result<Part, LedgerError> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
+    let rest = metadata.metadata().as_ref().and_then(|all| all.get(REST));
+    let Rest { files, excluded } = serde_json::from_str(rest.map_or("", String::as_str))?;
+    let file = SafeTensors::deserialize(bytes)?;
+    let tensor = file.tensor("features")?;
+    let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+    let columns = tensor.shape().get(1).copied().unwrap_or(0);
+    let features = Features::from_rows(columns, values.collect())?;
+    Ok(Part { files, features, excluded })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_is_found_by_the_same_job_and_extractor_until_it_is_cleared() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let storage = Storage::open(folder.path().to_str().unwrap()).unwrap();
+        let ledger = |job: &str, extractor: &str| Ledger {
+            storage: storage.clone(),
+            runtime: Handle::current(),
+            job: job.to_owned(),
+            extractor: extractor.to_owned(),
+            size: 4,
+        };
+        let features = Features::from_rows(3, (0..9u8).map(f32::from).collect()).unwrap();
+        let exclusion = ["a.png", "EMPTY", "nothing in it"].map(str::to_owned);
+        let [path, reason, detail] = exclusion;
+        let excluded = vec![Exclusion { path, reason, detail }];
+        let part = Part { files: 4, features, excluded };
+        let one = ledger("one", "eye@1");
+        one.put(Side::Reference, 7, &part).await.unwrap();
+        assert_eq!(one.get(Side::Reference, 7).await.unwrap(), Some(part.clone()));
+        assert_eq!(one.get(Side::Candidates, 7).await.unwrap(), None);
+        for other in [ledger("two", "eye@1"), ledger("one", "eye@2")] {
+            assert_eq!(other.get(Side::Reference, 7).await.unwrap(), None);
+        }
+        ledger("two", "eye@1").clear().await.unwrap();
+        assert!(one.get(Side::Reference, 7).await.unwrap().is_some());
+        one.clear().await.unwrap();
+        assert_eq!(one.get(Side::Reference, 7).await.unwrap(), None);
+        assert!(storage.list("").await.unwrap().is_empty());
+
+        let bytes = write(&part).unwrap();
+        for end in [0, 8, bytes.len() - 1] {
+            assert!(read(&bytes[..end]).is_err(), "{end}");
+        }
+    }
+}
