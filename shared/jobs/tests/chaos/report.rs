@@ -42,12 +42,18 @@ pub(crate) fn print(plan: &Plan, history: &History, violations: &BTreeSet<Violat
     for (what, number) in rows {
         println!("{what:<52}{number:>8}");
     }
-    let (all, undisturbed) = recoveries(history);
-    for (what, mut times) in [("all", all), ("while Redis was there", undisturbed)] {
-        times.sort_by(f64::total_cmp);
+    let recoveries = recoveries(history);
+    let undisturbed = recoveries.iter().filter(|recovery| recovery.away == 0);
+    let counted: [(&str, Vec<u64>); 3] = [
+        ("all", recoveries.iter().map(|recovery| recovery.took).collect()),
+        ("all, Redis's absence off", recoveries.iter().map(Recovery::with_redis).collect()),
+        ("while Redis was there", undisturbed.map(|recovery| recovery.took).collect()),
+    ];
+    for (what, mut times) in counted {
+        times.sort();
         let at = |share: f64| {
             let index = ((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1;
-            times[index] / lease
+            times[index] as f64 / 1e6 / lease
         };
         if !times.is_empty() {
             println!(
@@ -69,9 +75,20 @@ fn jobs(history: &History) -> usize {
     jobs.collect::<BTreeSet<_>>().len()
 }
 
-/// Seconds from the blow to a worker until another had begun each of its jobs: all, and those where
-/// Redis was there in between.
-fn recoveries(history: &History) -> (Vec<f64>, Vec<f64>) {
+/// From the blow to a worker until another had begun one of its jobs, in microseconds.
+struct Recovery {
+    took: u64,
+    /// For how much of it there was no Redis to ask.
+    away: u64,
+}
+
+impl Recovery {
+    fn with_redis(&self) -> u64 {
+        self.took - self.away
+    }
+}
+
+fn recoveries(history: &History) -> Vec<Recovery> {
     let mut attempts: BTreeMap<&str, BTreeMap<u64, (u64, &str)>> = BTreeMap::new();
     let (mut struck, mut outages) = (BTreeMap::<&str, Vec<u64>>::new(), Vec::new());
     let mut ended = BTreeSet::new();
@@ -89,7 +106,7 @@ fn recoveries(history: &History) -> (Vec<f64>, Vec<f64>) {
             _ => {}
         }
     }
-    let (mut all, mut undisturbed) = (Vec::new(), Vec::new());
+    let mut recoveries = Vec::new();
     for (job, attempts) in attempts {
         let in_order: Vec<_> = attempts.into_iter().collect();
         for pair in in_order.windows(2) {
@@ -101,12 +118,9 @@ fn recoveries(history: &History) -> (Vec<f64>, Vec<f64>) {
             if ended.contains(&(job, fence)) {
                 continue;
             }
-            let seconds = (to - blow) as f64 / 1e6;
-            all.push(seconds);
-            if !outages.iter().any(|(down, up)| *down < to && *up > blow) {
-                undisturbed.push(seconds);
-            }
+            let away = outages.iter().map(|&(down, up)| up.min(to).saturating_sub(down.max(blow)));
+            recoveries.push(Recovery { took: to - blow, away: away.sum() });
         }
     }
-    (all, undisturbed)
+    recoveries
 }
