@@ -5,7 +5,8 @@
 //!   starve each other: a forward pass was seen to fall fifty-fold.
 //! * malloc gives every tensor beyond 32 MiB back to the system at once, and the next step waits for
 //!   its pages again: a third more training steps a second when it keeps them, in huge pages. A
-//!   process so keeps up to a gibibyte that it has used once.
+//!   process so keeps up to a gibibyte that it has used once, in one of two arenas: with more of them,
+//!   each thread that decodes a photo would keep its own.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -14,7 +15,7 @@ const ENVIRONMENT: [(&str, &str); 2] = [
     ("OMP_WAIT_POLICY", "PASSIVE"),
     (
         "GLIBC_TUNABLES",
-        "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=1073741824:\
+        "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=2:glibc.malloc.mmap_threshold=1073741824:\
          glibc.malloc.trim_threshold=1073741824:glibc.malloc.top_pad=67108864",
     ),
 ];
