@@ -172,7 +172,9 @@ class Counted(unittest.TestCase):
         for name in ("submit", "claim", "succeed", "delete", "checkpoint"):
             self.assertAlmostEqual(calls[name], counted[name], delta=2 + 0.05 * counted[name], msg=name)
         for name in ("renew", "progress", "HGET", "HMGET", "XREADGROUP", "PING"):
-            self.assertAlmostEqual(calls[name] / counted[name], 1, delta=0.2, msg=f"{name}: {calls} {counted}")
+            # Beats begin with a shard in the system, and go through in the simulation: of shards that take a
+            # hair more or less than whole seconds, some beats and ends fall together in one and not in the other.
+            self.assertAlmostEqual(calls[name] / counted[name], 1, delta=0.25, msg=f"{name}: {calls} {counted}")
         self.assertAlmostEqual(calls.total() / sum(counted.values()), 1, delta=0.1)
 
     def test_fifty_clients_get_as_many_answers_as_were_measured(self):

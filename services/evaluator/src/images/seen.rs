@@ -68,10 +68,10 @@ pub trait Parts {
     fn size(&self) -> u64 {
         PART
     }
-    /// This part, if it is there.
-    fn find(&self, side: Side, number: u64) -> Option<Part>;
+    /// This part of a set, if it is there.
+    fn find(&self, set: &Set, side: Side, number: u64) -> Option<Part>;
     /// Puts it there, for whoever comes after.
-    fn keep(&self, side: Side, number: u64, part: &Part);
+    fn keep(&self, set: &Set, side: Side, number: u64, part: &Part);
 }
 
 /// Nobody has, and nobody comes after.
@@ -79,10 +79,10 @@ pub trait Parts {
 pub struct Unkept;
 
 impl Parts for Unkept {
-    fn find(&self, _: Side, _: u64) -> Option<Part> {
+    fn find(&self, _: &Set, _: Side, _: u64) -> Option<Part> {
         None
     }
-    fn keep(&self, _: Side, _: u64, _: &Part) {}
+    fn keep(&self, _: &Set, _: Side, _: u64, _: &Part) {}
 }
 
 /// Told how many files more were gone through; says whether to go on.
@@ -105,14 +105,14 @@ impl Look<'_> {
         let mut excluded = Exclusions::default();
         let mut reader = Reader::new(self.set);
         for number in 0.. {
-            let part = match parts.find(self.side, number) {
+            let part = match parts.find(self.set, self.side, number) {
                 Some(part) => {
                     go_on(watch(part.files))?;
                     part
                 }
                 None => {
                     let part = self.part(&mut reader, number, parts.size(), watch)?;
-                    parts.keep(self.side, number, &part);
+                    parts.keep(self.set, self.side, number, &part);
                     part
                 }
             };

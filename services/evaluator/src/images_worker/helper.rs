@@ -4,7 +4,6 @@
 //! helpers look at them from the last to the first, until both meet. Nobody waits for anybody, and a
 //! helper that is killed costs its part.
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use agespan_jobs::{Handler, JobContext, JobFailure, JobState, Jobs, JobsError};
@@ -12,7 +11,7 @@ use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::{Comparer, failure, on_thread};
+use super::{Comparer, failure, go_on, on_thread};
 use crate::images::{Comparison, Side, look_at_part};
 
 /// Kind of the job of a helper.
@@ -98,39 +97,47 @@ impl Handler for Helper {
         let help: Help = serde_json::from_slice(payload)
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
         // Two networks on the same processors are no faster than one.
-        let _alone = tokio::select! {
-            alone = self.comparer.alone() => alone,
-            () = context.cancelled().cancelled() => return Err(stopped()),
-        };
+        let _alone = self.comparer.alone(context).await?;
+        match self.help(context, help).await {
+            // Files that are not on this machine are no fault of anybody: the comparison has them. If it
+            // has not, it fails itself and says so.
+            Err(failure) if !failure.retryable => Ok(format!("not looked at: {failure}")),
+            helped => helped,
+        }
+    }
+}
+
+impl Helper {
+    async fn help(&self, context: &JobContext, help: Help) -> Result<String, JobFailure> {
+        let (side, number) = (help.side, help.number);
         let Some(extractor) = self.comparer.extractor(&help.comparison)? else {
             return Ok(NOT_NEEDED.to_owned());
         };
-        let ledger = self.comparer.ledger(&help.job, &extractor);
-        let there = ledger.get(help.side, help.number).await;
-        if there.is_ok_and(|part| part.is_some()) || !self.is_wanted(&help).await? {
+        if !self.is_wanted(&help).await? {
             return Ok(NOT_NEEDED.to_owned());
         }
-        let sets = self.comparer.sets(&help.comparison).await?;
-        let set = match help.side {
-            Side::Reference => sets.0,
-            Side::Candidates => sets.1,
+        let (reference, candidate) = self.comparer.sets(&help.comparison).await?;
+        let set = match side {
+            Side::Reference => reference,
+            Side::Candidates => candidate,
         };
-        let (side, number, size) = (help.side, help.number, ledger.size);
-        let watching = context.clone();
+        let ledger = self.comparer.ledger(&help.job, &extractor);
+        if ledger.get(&set, side, number).await.is_ok_and(|part| part.is_some()) {
+            return Ok(NOT_NEEDED.to_owned());
+        }
+        let (size, watching) = (ledger.size, context.clone());
         let look = move || {
             let mut done = 0;
             let mut watch = |more| {
                 done += more;
                 watching.note_progress(done, size, "looking at a part of a comparison");
-                match watching.cancelled().is_cancelled() {
-                    true => ControlFlow::Break(()),
-                    false => ControlFlow::Continue(()),
-                }
+                go_on(&watching)
             };
-            look_at_part(&set, side, &extractor, number, size, &mut watch)
+            let part = look_at_part(&set, side, &extractor, number, size, &mut watch);
+            part.map(|part| (set, part))
         };
-        let part = on_thread(look).await?.map_err(failure)?;
-        let kept = ledger.put(side, number, &part).await;
+        let (set, part) = on_thread(look).await?.map_err(failure)?;
+        let kept = ledger.put(&set, side, number, &part).await;
         kept.map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
         if !self.is_wanted(&help).await? {
             // It ended meanwhile and has forgotten its parts: nobody else will forget this one.
@@ -138,9 +145,7 @@ impl Handler for Helper {
         }
         Ok(format!("{} files", part.files))
     }
-}
 
-impl Helper {
     /// Whether the comparison is still under way.
     async fn is_wanted(&self, help: &Help) -> Result<bool, JobFailure> {
         match self.comparer.jobs.get(&help.job).await {
@@ -149,8 +154,4 @@ impl Helper {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn stopped() -> JobFailure {
-    JobFailure::retryable("STOPPED", NOT_NEEDED)
 }

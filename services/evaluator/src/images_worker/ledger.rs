@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use crate::images::{Exclusion, Part, Parts, Side};
+use crate::images::{Exclusion, Part, Parts, Set, Side};
 
 const FOLDER: &str = "image-statistics/parts";
 /// Where the rest is, in a part's metadata.
@@ -35,7 +35,8 @@ pub(crate) struct Ledger {
     pub(crate) runtime: Handle,
     /// The comparison.
     pub(crate) job: String,
-    /// Who looks; a part by somebody else is none.
+    /// Who looks. What somebody else saw is no part, nor what was seen in other files: a folder may change
+    /// between two attempts, or be another one on a helper's machine.
     pub(crate) extractor: String,
     /// Files of a part.
     pub(crate) size: u64,
@@ -44,6 +45,8 @@ pub(crate) struct Ledger {
 #[derive(Serialize, Deserialize)]
 struct Record {
     extractor: String,
+    /// The set's content, where that is known.
+    set: Option<String>,
     size: u64,
     content: Artifact,
 }
@@ -59,12 +62,18 @@ impl Ledger {
         format!("{FOLDER}/{}/{}-{number:06}.json", self.job, side.word())
     }
 
-    pub(crate) async fn get(&self, side: Side, number: u64) -> Result<Option<Part>, LedgerError> {
+    pub(crate) async fn get(
+        &self,
+        set: &Set,
+        side: Side,
+        number: u64,
+    ) -> Result<Option<Part>, LedgerError> {
         let record: Record = match self.storage.get_json(&self.record(side, number)).await {
             Err(StorageError::NotFound { .. }) => return Ok(None),
             found => found?,
         };
-        if (record.extractor.as_str(), record.size) != (&self.extractor, self.size) {
+        let looked_at = (&record.extractor, &record.set, record.size);
+        if looked_at != (&self.extractor, &set.content_hash, self.size) {
             return Ok(None);
         }
         read(&self.storage.get_artifact(&record.content).await?).map(Some)
@@ -72,14 +81,19 @@ impl Ledger {
 
     pub(crate) async fn put(
         &self,
+        set: &Set,
         side: Side,
         number: u64,
         part: &Part,
     ) -> Result<(), LedgerError> {
         let contents = format!("{FOLDER}/{}/contents", self.job);
         let content = self.storage.put_artifact(&contents, "safetensors", write(part)?.into());
-        let (extractor, size) = (self.extractor.clone(), self.size);
-        let record = Record { extractor, size, content: content.await? };
+        let record = Record {
+            extractor: self.extractor.clone(),
+            set: set.content_hash.clone(),
+            size: self.size,
+            content: content.await?,
+        };
         Ok(self.storage.put_json(&self.record(side, number), &record).await?)
     }
 
@@ -99,16 +113,16 @@ impl Parts for Ledger {
         self.size
     }
 
-    fn find(&self, side: Side, number: u64) -> Option<Part> {
-        let found = self.runtime.block_on(self.get(side, number));
+    fn find(&self, set: &Set, side: Side, number: u64) -> Option<Part> {
+        let found = self.runtime.block_on(self.get(set, side, number));
         found.unwrap_or_else(|error| {
             tracing::warn!(error = %chain(&error), "a part has to be looked at again");
             None
         })
     }
 
-    fn keep(&self, side: Side, number: u64, part: &Part) {
-        if let Err(error) = self.runtime.block_on(self.put(side, number, part)) {
+    fn keep(&self, set: &Set, side: Side, number: u64, part: &Part) {
+        if let Err(error) = self.runtime.block_on(self.put(set, side, number, part)) {
             tracing::warn!(error = %chain(&error), "a part cannot be kept");
         }
     }
@@ -139,6 +153,8 @@ fn read(bytes: &[u8]) -> Result<Part, LedgerError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     #[tokio::test]
@@ -157,17 +173,25 @@ mod tests {
         let [path, reason, detail] = exclusion;
         let excluded = vec![Exclusion { path, reason, detail }];
         let part = Part { files: 4, features, excluded };
-        let one = ledger("one", "eye@1");
-        one.put(Side::Reference, 7, &part).await.unwrap();
-        assert_eq!(one.get(Side::Reference, 7).await.unwrap(), Some(part.clone()));
-        assert_eq!(one.get(Side::Candidates, 7).await.unwrap(), None);
+        let set = |content: &str| Set {
+            name: "a folder".to_owned(),
+            content_hash: Some(content.to_owned()),
+            count: Some(4),
+            named: true,
+            open: Arc::new(|_| unreachable!("nobody looks")),
+        };
+        let (files, one) = (&set("abc"), ledger("one", "eye@1"));
+        one.put(files, Side::Reference, 7, &part).await.unwrap();
+        assert_eq!(one.get(files, Side::Reference, 7).await.unwrap(), Some(part.clone()));
+        assert_eq!(one.get(files, Side::Candidates, 7).await.unwrap(), None);
+        assert_eq!(one.get(&set("changed"), Side::Reference, 7).await.unwrap(), None);
         for other in [ledger("two", "eye@1"), ledger("one", "eye@2")] {
-            assert_eq!(other.get(Side::Reference, 7).await.unwrap(), None);
+            assert_eq!(other.get(files, Side::Reference, 7).await.unwrap(), None);
         }
         ledger("two", "eye@1").clear().await.unwrap();
-        assert!(one.get(Side::Reference, 7).await.unwrap().is_some());
+        assert!(one.get(files, Side::Reference, 7).await.unwrap().is_some());
         one.clear().await.unwrap();
-        assert_eq!(one.get(Side::Reference, 7).await.unwrap(), None);
+        assert_eq!(one.get(files, Side::Reference, 7).await.unwrap(), None);
         assert!(storage.list("").await.unwrap().is_empty());
 
         let bytes = write(&part).unwrap();

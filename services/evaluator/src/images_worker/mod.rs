@@ -117,7 +117,7 @@ impl Comparer {
         let seen = self.seen(&reference, looker.as_ref().map(|(extractor, _)| extractor)).await;
         let known = seen.is_some();
         // Before a helper of this process begins.
-        let _alone = self.alone().await;
+        let _alone = self.alone(context).await?;
         let sides = [(Side::Reference, reference.count), (Side::Candidates, candidate.count)];
         let to_look_at = match &looker {
             Some(_) => &sides[usize::from(known)..],
@@ -141,8 +141,12 @@ impl Comparer {
         self.reports.publish(AnyReport::Images(Box::new(compared.report))).await
     }
 
-    async fn alone(&self) -> OwnedMutexGuard<()> {
-        self.alone.clone().lock_owned().await
+    /// The right to look at images in this process, unless the job is to stop before.
+    async fn alone(&self, context: &JobContext) -> Result<OwnedMutexGuard<()>, JobFailure> {
+        tokio::select! {
+            alone = self.alone.clone().lock_owned() => Ok(alone),
+            () = context.cancelled().cancelled() => Err(failure(CompareError::Stopped)),
+        }
     }
 
     fn ledger(&self, job: &str, extractor: &Extractor) -> Ledger {
@@ -213,6 +217,13 @@ async fn set_at(path: &Path) -> Result<Set, JobFailure> {
         .map_err(|error| JobFailure::permanent("SOURCE", chain(&error)))
 }
 
+fn go_on(context: &JobContext) -> ControlFlow<()> {
+    match context.cancelled().is_cancelled() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
+    }
+}
+
 /// Runs what looks at images on a thread that may block.
 async fn on_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
@@ -225,10 +236,7 @@ async fn run(mut work: Work, context: JobContext) -> Result<(Compared, Work), Jo
     let compare = move || {
         let mut watch = |done, total| {
             context.note_progress(done, total, "looking at images");
-            match context.cancelled().is_cancelled() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
+            go_on(&context)
         };
         let seen = work.seen.take();
         let Work { reference, candidate, job, looker, .. } = &work;

@@ -190,3 +190,26 @@ async fn a_cancelled_comparison_leaves_nothing_and_its_helpers_stop() {
     let parts = bench.paths("image-statistics/parts").await;
     assert!(parts.is_empty(), "{parts:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_helper_that_does_not_have_the_files_is_no_failure() {
+    let bench = Bench::new().await;
+    let job = bench.submit().await;
+    let bytes = bench.jobs.payload(&job.id).await.unwrap();
+    let mut comparison: Comparison = serde_json::from_slice(&bytes).unwrap();
+    comparison.candidate = Place::Path(PathBuf::from("/of/another/machine"));
+    let side = [(Side::Candidates, Some(3 * PART_FILES))];
+    Handed::out(&bench.jobs, &job.id, &comparison, &side, PART_FILES).await;
+    let help = Arc::new(Helper { comparer: bench.comparer() });
+    let (stop, helper) = bench.work(HELP_KIND, help);
+    let filter = ListFilter { kind: Some(HELP_KIND.to_owned()), ..ListFilter::default() };
+    let (handed, _) = bench.jobs.list(&filter, 10, None).await.unwrap();
+    assert_eq!(handed.len(), 2);
+    for one in handed {
+        let ended = bench.until(&one.id, |job| job.state.is_terminal()).await;
+        assert_eq!(ended.state, JobState::Succeeded, "{ended:?}");
+        assert!(ended.result.unwrap().starts_with("not looked at: SOURCE"));
+    }
+    stop.cancel();
+    helper.await.unwrap();
+}
