@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use agespan_image_metrics::{Features, Moments, frechet_distance};
 use agespan_imaging::{RgbImage, bicubic_unrounded};
-use agespan_models::tch::{IndexOp, Kind, Tensor};
+use agespan_models::tch::{Kind, Tensor};
 use agespan_models::{Inception, Scripted};
 use serde::Deserialize;
 
