@@ -100,6 +100,28 @@ impl Bench {
         self.storage.list(prefix).await.unwrap()
     }
 
+    /// Hands out the parts of a comparison that nobody does yet.
+    async fn hand_out(&self, job: &Job) {
+        let comparison = self.jobs.payload(&job.id).await.unwrap();
+        let comparison = serde_json::from_slice(&comparison).unwrap();
+        let sides = [(Side::Reference, Some(80)), (Side::Candidates, Some(100))];
+        Handed::out(&self.jobs, &job.id, &comparison, &sides, PART_FILES).await;
+    }
+
+    /// Waits for so many parts that were looked at.
+    async fn parts(&self, count: usize) -> Vec<String> {
+        let mut there = Vec::new();
+        for _ in 0..600 {
+            there = self.paths("image-statistics/parts").await;
+            there.retain(|path| path.ends_with(".json"));
+            if there.len() >= count {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        there
+    }
+
     /// What was seen in the reference is not to spare a comparison its work.
     async fn forget_reference(&self) {
         for path in self.paths("image-statistics").await {
@@ -140,20 +162,10 @@ async fn helpers_look_at_parts_and_the_comparison_finds_the_same() {
 
     // Nobody compares yet: what is handed out is looked at first.
     let job = bench.submit().await;
-    let comparison = serde_json::from_slice(&bench.jobs.payload(&job.id).await.unwrap()).unwrap();
-    let sides = [(Side::Reference, Some(80)), (Side::Candidates, Some(100))];
-    Handed::out(&bench.jobs, &job.id, &comparison, &sides, PART_FILES).await;
+    bench.hand_out(&job).await;
     let help = Arc::new(Helper { comparer: bench.comparer() });
     let (stop_help, helper) = bench.work(HELP_KIND, help);
-    let mut there = Vec::new();
-    for _ in 0..600 {
-        there = bench.paths("image-statistics/parts").await;
-        there.retain(|path| path.ends_with(".json"));
-        if there.len() == 10 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    let there = bench.parts(10).await;
     // All but the first of each side, of five and seven.
     assert_eq!(there.len(), 10, "{there:?}");
 
@@ -174,14 +186,19 @@ async fn helpers_look_at_parts_and_the_comparison_finds_the_same() {
 async fn a_cancelled_comparison_leaves_nothing_and_its_helpers_stop() {
     let bench = Bench::new().await;
     let job = bench.submit().await;
+    bench.hand_out(&job).await;
+    let (stop_help, helper) =
+        bench.work(HELP_KIND, Arc::new(Helper { comparer: bench.comparer() }));
+    assert!(!bench.parts(1).await.is_empty());
+    // Its process is busy with another comparison, so that it cannot end before it hears of it.
     let comparer = bench.comparer();
-    let help = Arc::new(Helper { comparer: comparer.clone() });
-    let (stop_help, helper) = bench.work(HELP_KIND, help);
+    let busy = comparer.alone.clone().lock_owned().await;
     let (stop, worker) = bench.work(KIND, comparer);
-    bench.until(&job.id, |job| job.progress.done > PART_FILES).await;
+    bench.until(&job.id, |job| job.state == JobState::Running).await;
     bench.jobs.cancel(&job.id).await.unwrap();
     let ended = bench.until(&job.id, |job| job.state.is_terminal()).await;
     assert_eq!(ended.state, JobState::Cancelled, "{ended:?}");
+    drop(busy);
     for stop in [stop, stop_help] {
         stop.cancel();
     }
