@@ -27,6 +27,7 @@ use tonic_types::StatusExt;
 const BATCH: &str = "32";
 /// Callers of one connection, of whom a server takes no more than `--max-streams` at the same time.
 const OF_A_CONNECTION: usize = 100;
+
 /// How callers ask.
 #[derive(Clone, Copy)]
 enum Way {

@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{JobsError, Lease, Progress, progress::Pace};
+use crate::{JobFailure, JobsError, Lease, Progress, progress::Pace};
 
 /// Between two tries to save a checkpoint while Redis is away.
 const SAVE_AGAIN_AFTER: Duration = Duration::from_millis(500);
@@ -80,6 +80,16 @@ impl JobContext {
     /// Why the handler should stop. Set before [`cancelled`](Self::cancelled) fires.
     pub fn cancel_reason(&self) -> Option<CancelReason> {
         self.inner.reason.get().copied()
+    }
+
+    /// Whether nobody goes on with the job when this attempt ends with `failure`: it was cancelled, or the
+    /// failure is no reason to try again. (That attempts are used up, only the store knows.)
+    pub fn is_final(&self, failure: &JobFailure) -> bool {
+        match self.cancel_reason() {
+            Some(CancelReason::Cancelled) => true,
+            Some(_) => false,
+            None => !failure.retryable,
+        }
     }
 
     /// Reports progress; `total` 0 means unknown. Call it as often as is convenient: at most five a

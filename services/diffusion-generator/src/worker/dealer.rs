@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use agespan_jobs::{CancelReason, Handler, Job, JobContext, JobFailure, JobState, Jobs, JobsError};
+use agespan_jobs::{Handler, Job, JobContext, JobFailure, JobState, Jobs, JobsError};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
@@ -66,13 +66,8 @@ impl Handler for Dealer {
             dealt = deal.deal(context, job.count) => dealt,
             () = context.cancelled().cancelled() => Err(stopped()),
         };
-        let is_over = match (&dealt, context.cancel_reason()) {
-            (Err(_), Some(CancelReason::Cancelled)) => true,
-            (Err(failure), None) => !failure.retryable,
-            // Another dealer goes on.
-            _ => false,
-        };
-        if is_over {
+        // Otherwise another dealer goes on.
+        if dealt.as_ref().is_err_and(|failure| context.is_final(failure)) {
             deal.give_up().await;
         }
         dealt.map(|()| format!("jobs/{}", context.job_id()))

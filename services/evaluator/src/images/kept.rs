@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use agespan_image_metrics::{Features, Gaussian, MetricError};
 use agespan_storage::{Artifact, Storage, StorageError};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Exclusions, Extractor, Seen};
 
 const CONTENTS: &str = "image-statistics/contents";
 const RECORDS: &str = "image-statistics/records";
-/// Where the rest is, in the file's metadata.
+/// Where what is no tensor is, in a file's metadata.
 const REST: &str = "seen";
 
 /// Why nothing can be kept or found.
@@ -99,29 +100,58 @@ fn write(seen: &Seen) -> Result<Vec<u8>, KeptError> {
     let covariance = seen.gaussian.covariance.col_iter();
     let covariance: Vec<u8> =
         covariance.flat_map(|column| column.iter()).flat_map(|value| value.to_le_bytes()).collect();
-    let features: Vec<u8> =
-        seen.kept.values().iter().flat_map(|value| value.to_le_bytes()).collect();
+    let features = bytes(&seen.kept);
     let views = [
         ("mean", TensorView::new(Dtype::F64, vec![side], &mean)?),
         ("covariance", TensorView::new(Dtype::F64, vec![side, side], &covariance)?),
-        ("features", TensorView::new(Dtype::F32, vec![seen.kept.len(), side], &features)?),
+        ("features", view(&seen.kept, &features)?),
     ];
-    let rest = Rest { count: seen.gaussian.count, excluded: seen.excluded.clone() };
-    let rest = HashMap::from([(REST.to_owned(), serde_json::to_string(&rest)?)]);
+    file(views, &Rest { count: seen.gaussian.count, excluded: seen.excluded.clone() })
+}
+
+/// A safetensors file of these tensors, and of what is none.
+pub(crate) fn file<const N: usize>(
+    views: [(&str, TensorView<'_>); N],
+    rest: &impl Serialize,
+) -> Result<Vec<u8>, KeptError> {
+    let rest = HashMap::from([(REST.to_owned(), serde_json::to_string(rest)?)]);
     Ok(safetensors::serialize(views, Some(rest))?)
 }
 
-fn read(bytes: &[u8]) -> Result<Seen, KeptError> {
+/// The bytes of features in 32 bits.
+pub(crate) fn bytes(features: &Features) -> Vec<u8> {
+    features.values().iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// These features in their bytes, [n, d].
+pub(crate) fn view<'a>(
+    features: &Features,
+    bytes: &'a [u8],
+) -> Result<TensorView<'a>, SafeTensorError> {
+    TensorView::new(Dtype::F32, vec![features.len(), features.columns()], bytes)
+}
+
+/// What is no tensor in a file.
+pub(crate) fn rest<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, KeptError> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let rest = metadata.metadata().as_ref().and_then(|all| all.get(REST));
-    let rest: Rest = serde_json::from_str(rest.map_or("", String::as_str))?;
+    Ok(serde_json::from_str(rest.map_or("", String::as_str))?)
+}
+
+/// A file's features, of so many numbers each.
+pub(crate) fn features(file: &SafeTensors<'_>, columns: usize) -> Result<Features, KeptError> {
+    let values = numbers(file.tensor("features")?.data(), f32::from_le_bytes);
+    Ok(Features::from_rows(columns, values)?)
+}
+
+fn read(bytes: &[u8]) -> Result<Seen, KeptError> {
+    let rest: Rest = rest(bytes)?;
     let file = SafeTensors::deserialize(bytes)?;
     let doubles =
         |name| Ok::<_, SafeTensorError>(numbers(file.tensor(name)?.data(), f64::from_le_bytes));
     let (mean, covariance) = (doubles("mean")?, doubles("covariance")?);
-    let features = numbers(file.tensor("features")?.data(), f32::from_le_bytes);
     Ok(Seen {
-        kept: Features::from_rows(mean.len(), features)?,
+        kept: features(&file, mean.len())?,
         gaussian: Gaussian::new(rest.count, mean, &covariance)?,
         excluded: rest.excluded,
     })

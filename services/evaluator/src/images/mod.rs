@@ -17,7 +17,7 @@ mod engine;
 mod error;
 mod extractor;
 mod figures;
-mod kept;
+pub(crate) mod kept;
 mod page;
 mod paired;
 mod reconstruction;

@@ -53,9 +53,11 @@ impl Set {
     /// factor, 8 as a rule, is left out.
     pub fn reconstructed(of: &Self, directory: PathBuf) -> Self {
         let open = Arc::clone(&of.open);
+        let by = format!("reconstructed by {}", directory.display());
         Self {
-            name: format!("{}, reconstructed by {}", of.name, directory.display()),
+            name: format!("{}, {by}", of.name),
             content_hash: None,
+            identity: format!("{}, {by}", of.identity),
             count: of.count,
             named: of.named,
             open: Arc::new(move |first| {

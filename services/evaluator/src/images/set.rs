@@ -109,6 +109,8 @@ pub struct Set {
     pub name: String,
     /// SHA-256 of its content in hexadecimal, where that is known.
     pub content_hash: Option<String>,
+    /// What tells its files from any others: parts of one set are never taken for those of another.
+    pub identity: String,
     /// How many files there are, where that is known; a few may not be images.
     pub count: Option<u64>,
     /// Whether files are called alike where they show the same.
@@ -133,9 +135,11 @@ impl Set {
             }
             Ok::<(), SourceError>(())
         })?;
+        let hash = hasher.finish().to_string();
         Ok(Self {
             name: path.display().to_string(),
-            content_hash: Some(hasher.finish().to_string()),
+            content_hash: Some(hash.clone()),
+            identity: hash,
             count: Some(count),
             named: true,
             open: Arc::new(move |first| read_ahead(source.clone(), first)),

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::{Comparer, failure, go_on, on_thread};
-use crate::images::{Comparison, Side, look_at_part};
+use crate::images::{Comparison, Place, Side, look_at_part};
 
 /// Kind of the job of a helper.
 pub const HELP_KIND: &str = "look-at-images";
@@ -116,10 +116,11 @@ impl Helper {
         if !self.is_wanted(&help).await? {
             return Ok(NOT_NEEDED.to_owned());
         }
-        let (reference, candidate) = self.comparer.sets(&help.comparison).await?;
-        let set = match side {
-            Side::Reference => reference,
-            Side::Candidates => candidate,
+        let set = match (side, &help.comparison.candidate) {
+            (Side::Reference, _) => self.comparer.set(&help.comparison.reference).await?,
+            // Of the reference.
+            (_, Place::Reconstruction(_)) => self.comparer.sets(&help.comparison).await?.1,
+            (_, place) => self.comparer.set(place).await?,
         };
         let ledger = self.comparer.ledger(&help.job, &extractor);
         if ledger.get(&set, side, number).await.is_ok_and(|part| part.is_some()) {

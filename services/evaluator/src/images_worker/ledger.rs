@@ -1,32 +1,14 @@
 //! The parts of a comparison that are looked at, in the artifact store, until the comparison ends.
 
-use std::collections::HashMap;
-
-use agespan_image_metrics::{Features, MetricError};
 use agespan_service::status::chain;
 use agespan_storage::{Artifact, Storage, StorageError};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use safetensors::tensor::SafeTensors;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::Handle;
 
-use crate::images::{Exclusion, Part, Parts, Set, Side};
+use crate::images::{Exclusion, KeptError, Part, Parts, Set, Side, kept};
 
 const FOLDER: &str = "image-statistics/parts";
-/// Where the rest is, in a part's metadata.
-const REST: &str = "part";
-
-/// Why a part cannot be kept or found.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum LedgerError {
-    #[error("the parts of a comparison cannot be reached")]
-    Storage(#[from] StorageError),
-    #[error("a part of a comparison is damaged")]
-    File(#[from] SafeTensorError),
-    #[error("a part of a comparison is damaged")]
-    Numbers(#[from] MetricError),
-    #[error("a part of a comparison is damaged")]
-    Json(#[from] serde_json::Error),
-}
 
 /// What was seen for one job, by whatever worker. Call [`Parts`] on a thread that may wait.
 #[derive(Clone, Debug)]
@@ -45,8 +27,8 @@ pub(crate) struct Ledger {
 #[derive(Serialize, Deserialize)]
 struct Record {
     extractor: String,
-    /// The set's content, where that is known.
-    set: Option<String>,
+    /// The set's identity.
+    set: String,
     size: u64,
     content: Artifact,
 }
@@ -67,13 +49,13 @@ impl Ledger {
         set: &Set,
         side: Side,
         number: u64,
-    ) -> Result<Option<Part>, LedgerError> {
+    ) -> Result<Option<Part>, KeptError> {
         let record: Record = match self.storage.get_json(&self.record(side, number)).await {
             Err(StorageError::NotFound { .. }) => return Ok(None),
             found => found?,
         };
         let looked_at = (&record.extractor, &record.set, record.size);
-        if looked_at != (&self.extractor, &set.content_hash, self.size) {
+        if looked_at != (&self.extractor, &set.identity, self.size) {
             return Ok(None);
         }
         read(&self.storage.get_artifact(&record.content).await?).map(Some)
@@ -85,12 +67,12 @@ impl Ledger {
         side: Side,
         number: u64,
         part: &Part,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<(), KeptError> {
         let contents = format!("{FOLDER}/{}/contents", self.job);
         let content = self.storage.put_artifact(&contents, "safetensors", write(part)?.into());
         let record = Record {
             extractor: self.extractor.clone(),
-            set: set.content_hash.clone(),
+            set: set.identity.clone(),
             size: self.size,
             content: content.await?,
         };
@@ -98,7 +80,7 @@ impl Ledger {
     }
 
     /// Forgets all parts.
-    pub(crate) async fn clear(&self) -> Result<(), LedgerError> {
+    pub(crate) async fn clear(&self) -> Result<(), KeptError> {
         for path in self.storage.list(&format!("{FOLDER}/{}", self.job)).await? {
             self.storage.delete(&path).await?;
         }
@@ -129,31 +111,24 @@ impl Parts for Ledger {
 }
 
 /// As safetensors: "features" [n, d] in 32 bits.
-fn write(part: &Part) -> Result<Vec<u8>, LedgerError> {
-    let shape = vec![part.features.len(), part.features.columns()];
-    let features: Vec<u8> =
-        part.features.values().iter().flat_map(|value| value.to_le_bytes()).collect();
-    let views = [("features", TensorView::new(Dtype::F32, shape, &features)?)];
-    let rest = Rest { files: part.files, excluded: part.excluded.clone() };
-    let rest = HashMap::from([(REST.to_owned(), serde_json::to_string(&rest)?)]);
-    Ok(safetensors::serialize(views, Some(rest))?)
+fn write(part: &Part) -> Result<Vec<u8>, KeptError> {
+    let bytes = kept::bytes(&part.features);
+    let views = [("features", kept::view(&part.features, &bytes)?)];
+    kept::file(views, &Rest { files: part.files, excluded: part.excluded.clone() })
 }
 
-fn read(bytes: &[u8]) -> Result<Part, LedgerError> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-    let rest = metadata.metadata().as_ref().and_then(|all| all.get(REST));
-    let Rest { files, excluded } = serde_json::from_str(rest.map_or("", String::as_str))?;
+fn read(bytes: &[u8]) -> Result<Part, KeptError> {
+    let Rest { files, excluded } = kept::rest(bytes)?;
     let file = SafeTensors::deserialize(bytes)?;
-    let tensor = file.tensor("features")?;
-    let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
-    let columns = tensor.shape().get(1).copied().unwrap_or(0);
-    let features = Features::from_rows(columns, values.collect())?;
-    Ok(Part { files, features, excluded })
+    let columns = file.tensor("features")?.shape().get(1).copied().unwrap_or(0);
+    Ok(Part { files, features: kept::features(&file, columns)?, excluded })
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use agespan_image_metrics::Features;
 
     use super::*;
 
@@ -175,7 +150,8 @@ mod tests {
         let part = Part { files: 4, features, excluded };
         let set = |content: &str| Set {
             name: "a folder".to_owned(),
-            content_hash: Some(content.to_owned()),
+            content_hash: None,
+            identity: content.to_owned(),
             count: Some(4),
             named: true,
             open: Arc::new(|_| unreachable!("nobody looks")),

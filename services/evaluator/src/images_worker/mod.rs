@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use agespan_jobs::{CancelReason, Handler, JobContext, JobFailure, Jobs};
+use agespan_jobs::{Handler, JobContext, JobFailure, Jobs};
 use agespan_service::status::chain;
 use agespan_storage::Storage;
 use async_trait::async_trait;
@@ -70,11 +70,7 @@ impl Handler for Comparer {
 
 /// Whether nobody will go on with it.
 fn is_over<T>(compared: &Result<T, JobFailure>, context: &JobContext) -> bool {
-    match (compared, context.cancel_reason()) {
-        (Ok(_), _) | (Err(_), Some(CancelReason::Cancelled)) => true,
-        (Err(failure), None) => !failure.retryable,
-        (Err(_), Some(_)) => false,
-    }
+    compared.as_ref().err().is_none_or(|failure| context.is_final(failure))
 }
 
 /// What goes to the thread that compares, and comes back.

@@ -32,7 +32,8 @@ impl Peers {
         let (dataset, word) = (name.to_owned(), split.word());
         Ok(Set {
             name: format!("{name}, {word}"),
-            content_hash: Some(summary.content_hash),
+            content_hash: Some(summary.content_hash.clone()),
+            identity: summary.content_hash,
             count: Some(summary.sample_count),
             named: false,
             open: Arc::new(move |first| {
@@ -60,6 +61,8 @@ impl Peers {
         Ok(Set {
             name: name.to_owned(),
             content_hash: None,
+            // What it has drawn never changes.
+            identity: name.to_owned(),
             count: None,
             named: false,
             open: Arc::new(move |first| {
