@@ -123,14 +123,19 @@ pub(crate) fn word(code: Code) -> &'static str {
     }
 }
 
+/// Where a message of libtorch turns into a trace of its calls, in lines that tell a caller nothing but
+/// how the server was built.
+const TORCH_TRACE: &str = "\nException raised from ";
+
 /// An error and its causes in one line.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        line.push_str(": ");
-        line.push_str(&source.to_string());
-        cause = source.source();
+    let mut line = String::new();
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let text = error.to_string();
+        line.push_str(if line.is_empty() { "" } else { ": " });
+        line.push_str(text.split(TORCH_TRACE).next().unwrap_or_default());
+        cause = error.source();
     }
     line
 }
@@ -213,6 +218,16 @@ mod tests {
             // Half of what HTTP/2 clients commonly take.
             assert!(bytes < 8192, "{bytes} bytes");
         }
+    }
+
+    #[test]
+    fn causes_are_told_in_a_line_and_traces_of_libtorch_are_not() {
+        let trace = "no such file\nException raised from load at import.cc:7\nframe #0: c10::Error";
+        #[derive(Debug, thiserror::Error)]
+        #[error("the weights")]
+        struct Weights(#[source] std::io::Error);
+        let error = Weights(std::io::Error::other(trace));
+        assert_eq!(chain(&error), "the weights: no such file");
     }
 
     #[test]

@@ -69,8 +69,8 @@ pub fn compare(
 }
 
 fn load(extractor: &Extractor) -> Result<Engine, CompareError> {
-    Engine::load(extractor).map_err(|source| CompareError::Network {
-        image: extractor.to_string(),
+    Engine::load(extractor).map_err(|source| CompareError::Extractor {
+        extractor: extractor.to_string(),
         source: Box::new(source),
     })
 }

@@ -75,6 +75,15 @@ pub enum CompareError {
         /// The image.
         image: String,
     },
+    /// There is no network to look with.
+    #[error("the extractor {extractor} cannot be used")]
+    Extractor {
+        /// Its name and hash.
+        extractor: String,
+        /// What is wrong with its file.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The network failed.
     #[error("the network failed on {image} or one of the images after it")]
     Network {
@@ -111,7 +120,7 @@ impl CompareError {
             Self::Names { .. } => "PAIR_NAMES",
             Self::Pair { .. } => "PAIR",
             Self::NotFinite { .. } => "NOT_FINITE",
-            Self::Network { .. } | Self::NoExtractor => "EXTRACTOR",
+            Self::Extractor { .. } | Self::Network { .. } | Self::NoExtractor => "EXTRACTOR",
             Self::Metric { .. } => "METRIC",
             Self::Stopped => "STOPPED",
         }
