@@ -1,8 +1,10 @@
-//! A worker killed in the middle of a training costs time and nothing else.
+//! A worker killed in the middle of a training or an evaluation costs time and nothing else.
 
 use std::fs;
 
+use agespan_client::proto::dataset::v1::Split;
 use agespan_client::proto::estimator::v1::{Backbone, TrainModelRequest};
+use agespan_client::proto::evaluator::v1::EvaluateEstimatorRequest;
 use agespan_client::proto::job::v1::{Job, JobState};
 use agespan_tests::{Process, Sandbox, faces};
 
@@ -65,4 +67,52 @@ async fn a_training_whose_worker_is_killed_ends_as_if_nothing_had_been() {
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
     assert_eq!(files.len(), 1);
     assert_eq!(records(&fs::read(&files[0]).unwrap()), 1 + steps(&ended) + 3);
+}
+
+/// Faces whose answers are kept together.
+const PART: u64 = 1024;
+
+#[tokio::test]
+async fn an_evaluation_whose_worker_is_killed_asks_about_no_part_twice() {
+    let sandbox = Sandbox::new().await;
+    let server = sandbox.start("agespan", &["up", "--services", ALL, "--role", "server"]).await;
+    let importer = sandbox.start("agespan-dataset", &["--role", "worker"]).await;
+    faces::write(&sandbox.path("faces"), 4 * PART as u32);
+    let import = ["dataset", "import", "faces", "--name", "faces"];
+    let all = ["--fractions", "0.97,0.01,0.01,0.01"];
+    let said = sandbox.agespan(&server, &[&import[..], &all].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(importer.stop().await.success());
+
+    let peers = ["--dataset-url", "--estimator-url", "--calibrator-url"];
+    let peers = peers.into_iter().flat_map(|flag| [flag, server.url.as_str()]);
+    let flags: Vec<_> = ["--role", "worker"].into_iter().chain(peers).collect();
+    let worker = sandbox.start("agespan-evaluator", &flags).await;
+    let job = evaluate(&server).await;
+    let undisturbed = server.client.follow(&job.name, |_| {}).await.unwrap();
+
+    let job = evaluate(&server).await;
+    let done = |job: &Job| job.progress.as_ref().map_or(0, |progress| progress.done);
+    server.until(&job.name, |job| done(job) > PART).await;
+    worker.kill().await;
+    let kept = sandbox.path("store/evaluations/answers").join(job.name.replace("jobs/", ""));
+    assert!(fs::read_dir(&kept).unwrap().count() > 0);
+
+    let _worker = sandbox.start("agespan-evaluator", &flags).await;
+    let resumed = server.until(&job.name, |job| job.attempt == 2 && done(job) > 0).await;
+    assert!(done(&resumed) > PART, "it began anew: {resumed:?}");
+    let ended = server.until(&job.name, |job| job.state() == JobState::Succeeded).await;
+    // A report is named by its content.
+    assert_eq!(ended.result, undisturbed);
+    assert_eq!(fs::read_dir(&kept).map_or(0, Iterator::count), 0);
+}
+
+async fn evaluate(server: &Process) -> Job {
+    let request = EvaluateEstimatorRequest {
+        dataset: "datasets/faces".into(),
+        split: Split::Train.into(),
+        ..Default::default()
+    };
+    let answer = server.client.evaluator().evaluate_estimator(request).await;
+    answer.unwrap().into_inner().job.unwrap()
 }

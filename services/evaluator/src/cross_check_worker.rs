@@ -62,14 +62,16 @@ impl CrossChecker {
                 context.note_progress(done, 0, "asking the estimator about drawn faces");
             })
             .await?;
+        // Counts never go back.
+        let count = drawn.rows.len() as u64 + drawn.refused;
         let mut effective = None;
         if !asked.dataset.is_empty() {
-            context.note_progress(0, 0, "asking the estimator about real faces");
+            context.note_progress(count, 0, "asking the estimator about real faces");
             effective = Some(self.peers.shift(&asked, &mut drawn).await?);
         }
         let mut second = None;
         if !asked.second_model.is_empty() {
-            context.note_progress(0, 0, "asking the second predictor");
+            context.note_progress(count, 0, "asking the second predictor");
             second = Some(self.peers.second_estimates(&asked, &mut drawn.rows).await?);
         }
         let Some((line, agreement)) = measure(&drawn.rows, coverage) else {

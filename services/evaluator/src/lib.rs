@@ -51,7 +51,7 @@ pub fn assemble(platform: &Platform, config: &ModelConfig) -> Component {
     let helper = images_worker::Helper { comparer: comparer.clone() };
     let cross_checker =
         cross_check_worker::CrossChecker { peers: peers.clone(), reports: reports.clone() };
-    let evaluator = worker::Evaluator { peers, reports };
+    let evaluator = worker::Evaluator { peers, reports, storage: platform.storage.clone() };
     let works: [(&str, Arc<dyn Handler>); 4] = [
         (worker::KIND, Arc::new(evaluator)),
         (images_worker::KIND, comparer),

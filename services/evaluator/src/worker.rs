@@ -2,14 +2,14 @@
 
 use agespan_conformal::{Coverage, Document};
 use agespan_jobs::{Handler, JobContext, JobFailure};
-use agespan_storage::Artifact;
+use agespan_storage::{Artifact, Storage};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostics::diagnose;
 use crate::metrics::{Comparison, check_age, measure};
 use crate::reports::{AnyReport, Report, Reports};
-use crate::transport::{Answers, Peers};
+use crate::transport::{Answered, Answers, Peers};
 
 /// Kind of the job.
 pub const KIND: &str = "evaluate-estimator";
@@ -78,6 +78,8 @@ pub struct Evaluator {
     pub peers: Peers,
     /// Where reports go.
     pub reports: Reports,
+    /// Where answers are until the report is there.
+    pub storage: Storage,
 }
 
 #[async_trait]
@@ -85,23 +87,14 @@ impl Handler for Evaluator {
     async fn run(&self, context: &JobContext, payload: &[u8]) -> Result<String, JobFailure> {
         let job: Evaluation = serde_json::from_slice(payload)
             .map_err(|error| JobFailure::permanent("PAYLOAD", error))?;
-        let coverage = Coverage::new(job.coverage)
-            .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
-        let answers = self.ask(&job, &job.model, context).await?;
-        if answers.rows.is_empty() {
-            return Err(no_faces(&answers));
+        let mut answered = Answered::new(self.storage.clone(), context.clone());
+        let evaluated = self.evaluate(job, context, &mut answered).await;
+        if context.is_over(&evaluated) {
+            answered.forget().await;
         }
-        let document = self.peers.document(&answers.calibration).await?;
-        let baseline = self.baseline(&job, &answers, coverage, context).await?;
-        let rows = self.reports.insert_rows(&answers.rows).await?;
-        // Thousands of resamples of each group: nothing for a thread that serves requests.
-        let judge = move || judge(job, answers, &document, baseline, rows, coverage);
-        let judged = tokio::task::spawn_blocking(judge).await;
-        let report = judged.map_err(|error| JobFailure::retryable("JUDGE", error))??;
-        self.reports.publish(AnyReport::Estimator(Box::new(report))).await
+        evaluated
     }
 }
-
 fn no_faces(answers: &Answers) -> JobFailure {
     let message = format!(
         "the split has no faces whose age is known to the year; {} have a range",
@@ -144,17 +137,42 @@ fn judge(
 }
 
 impl Evaluator {
-    /// Asks about every face, following the job's cancellation.
+    async fn evaluate(
+        &self,
+        job: Evaluation,
+        context: &JobContext,
+        answered: &mut Answered,
+    ) -> Result<String, JobFailure> {
+        let coverage = Coverage::new(job.coverage)
+            .map_err(|error| JobFailure::permanent("COVERAGE", error))?;
+        let answers = self.ask(&job, (&job.model, false), context, answered).await?;
+        if answers.rows.is_empty() {
+            return Err(no_faces(&answers));
+        }
+        let document = self.peers.document(&answers.calibration).await?;
+        let baseline = self.baseline(&job, &answers, coverage, context, answered).await?;
+        let rows = self.reports.insert_rows(&answers.rows).await?;
+        // Thousands of resamples of each group: nothing for a thread that serves requests.
+        let judge = move || judge(job, answers, &document, baseline, rows, coverage);
+        let judged = tokio::task::spawn_blocking(judge).await;
+        let report = judged.map_err(|error| JobFailure::retryable("JUDGE", error))??;
+        self.reports.publish(AnyReport::Estimator(Box::new(report))).await
+    }
+
+    /// Asks about every face, following the job's cancellation; `before`: another model has been.
     async fn ask(
         &self,
         job: &Evaluation,
-        model: &str,
+        (model, before): (&str, bool),
         context: &JobContext,
+        answered: &mut Answered,
     ) -> Result<Answers, JobFailure> {
+        let (times, before) = (1 + u64::from(!job.baseline.model.is_empty()), u64::from(before));
+        let progress = |done, faces| {
+            context.note_progress(before * faces + done, times * faces, "asking the estimator");
+        };
         tokio::select! {
-            answers = self.peers.ask(job, model, |done, total| {
-                context.note_progress(done, total, "asking the estimator");
-            }) => answers,
+            answers = self.peers.ask(job, model, answered, progress) => answers,
             () = context.cancelled().cancelled() => {
                 Err(JobFailure::retryable("STOPPED", "the evaluation was stopped"))
             }
@@ -168,12 +186,13 @@ impl Evaluator {
         answers: &Answers,
         coverage: Coverage,
         context: &JobContext,
+        answered: &mut Answered,
     ) -> Result<Option<Answers>, JobFailure> {
         let Baseline { model, calibration } = &job.baseline;
         let mut baseline = match (model.is_empty(), calibration.is_empty()) {
             (true, true) => return Ok(None),
             (true, false) => answers.clone(),
-            (false, _) => self.ask(job, model, context).await?,
+            (false, _) => self.ask(job, (model, true), context, answered).await?,
         };
         if !calibration.is_empty() {
             baseline.calibrate(calibration, &self.peers.document(calibration).await?, coverage)?;

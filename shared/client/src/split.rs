@@ -11,22 +11,44 @@ use crate::{Client, Connection};
 
 /// Samples with their images, a message of the dataset service at a time.
 #[derive(Debug)]
-pub struct SplitSamples(Streaming<StreamSamplesResponse>);
+pub struct SplitSamples {
+    messages: Streaming<StreamSamplesResponse>,
+    resume_token: String,
+}
 
 impl SplitSamples {
     /// Begins to read the split `split` of the data set `name`.
     pub async fn begin(dataset: &Client, name: &str, split: Split) -> Result<Self, Status> {
+        Self::go_on(dataset, name, split, String::new()).await
+    }
+
+    /// Goes on after the samples that came with this token; from the first on where it is empty.
+    pub async fn go_on(
+        dataset: &Client,
+        name: &str,
+        split: Split,
+        resume_token: String,
+    ) -> Result<Self, Status> {
         let request = StreamSamplesRequest {
             name: name.to_owned(),
             split: split.into(),
+            resume_token: resume_token.clone(),
             ..Default::default()
         };
-        Ok(Self(dataset.datasets().stream_samples(request).await?.into_inner()))
+        let messages = dataset.datasets().stream_samples(request).await?.into_inner();
+        Ok(Self { messages, resume_token })
     }
 
     /// The next few samples; none at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<SampleImage>>, Status> {
-        Ok(self.0.message().await?.map(|message| message.samples))
+        let Some(message) = self.messages.message().await? else { return Ok(None) };
+        self.resume_token = message.resume_token;
+        Ok(Some(message.samples))
+    }
+
+    /// Where to go on after the samples that came last.
+    pub fn resume_token(&self) -> &str {
+        &self.resume_token
     }
 }
 
@@ -49,7 +71,17 @@ impl SplitEstimates {
         asked: BatchEstimateAgeRequest,
     ) -> Result<Self, Status> {
         let samples = SplitSamples::begin(dataset, name, split).await?;
-        Ok(Self { samples, estimator: estimator.estimator(), asked })
+        Ok(Self::of(samples, estimator, asked))
+    }
+
+    /// Estimates of these samples.
+    pub fn of(samples: SplitSamples, estimator: &Client, asked: BatchEstimateAgeRequest) -> Self {
+        Self { samples, estimator: estimator.estimator(), asked }
+    }
+
+    /// Where to go on after the samples that came last.
+    pub fn resume_token(&self) -> &str {
+        self.samples.resume_token()
     }
 
     /// The labels of the next few samples and what is said of them; none at the end. The model of

@@ -92,6 +92,12 @@ impl JobContext {
         }
     }
 
+    /// Whether nobody goes on with the job when this attempt ends like that: what it kept for the next
+    /// one can be removed.
+    pub fn is_over<T>(&self, ended: &Result<T, JobFailure>) -> bool {
+        ended.as_ref().err().is_none_or(|failure| self.is_final(failure))
+    }
+
     /// Reports progress; `total` 0 means unknown. Call it as often as is convenient: at most five a
     /// second are written, and always the last. Progress that cannot be written now is written
     /// later, so the only error is [`JobsError::Fenced`].

@@ -40,3 +40,9 @@ pub use process::{AnyError, main, run, until_signal};
 pub use security::{AccessConfig, Allowance, Caller, SecurityConfig};
 pub use serve::{ServeError, serve};
 pub use tokio_util::sync::CancellationToken;
+
+/// Photos, pixels and messages of all sizes come and go on all threads. glibc's heap gets holes by that
+/// which it does not fill again: pushed past its limit, a server grew by four megabytes a minute. libtorch
+/// goes on with glibc's, set as [`environment`] says.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

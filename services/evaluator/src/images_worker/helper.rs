@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use agespan_jobs::{Handler, JobContext, JobFailure, JobState, Jobs, JobsError};
+use agespan_jobs::{Handler, JobContext, JobFailure, Jobs, JobsError};
 use agespan_service::status::chain;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -113,7 +113,7 @@ impl Helper {
         let Some(extractor) = self.comparer.extractor(&help.comparison)? else {
             return Ok(NOT_NEEDED.to_owned());
         };
-        if !self.is_wanted(&help).await? {
+        if !self.is_wanted(context, &help).await? {
             return Ok(NOT_NEEDED.to_owned());
         }
         let set = match (side, &help.comparison.candidate) {
@@ -140,19 +140,27 @@ impl Helper {
         let (set, part) = on_thread(look).await?.map_err(failure)?;
         let kept = ledger.put(&set, side, number, &part).await;
         kept.map_err(|error| JobFailure::retryable("STORE", chain(&error)))?;
-        if !self.is_wanted(&help).await? {
-            // It ended meanwhile and has forgotten its parts: nobody else will forget this one.
+        if !self.is_wanted(context, &help).await? {
+            // Its parts may have been forgotten meanwhile: nobody else will forget this one.
             let _ = ledger.clear().await;
         }
         Ok(format!("{} files", part.files))
     }
 
-    /// Whether the comparison is still under way.
-    async fn is_wanted(&self, help: &Help) -> Result<bool, JobFailure> {
-        match self.comparer.jobs.get(&help.job).await {
-            Ok(job) => Ok(matches!(job.state, JobState::Queued | JobState::Running)),
-            Err(JobsError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+    /// Whether neither the comparison nor this part of it has ended or is asked to stop. A comparison
+    /// forgets its parts only after one of them was, so that a part that is still wanted once it is kept
+    /// will be forgotten with the others.
+    async fn is_wanted(&self, context: &JobContext, help: &Help) -> Result<bool, JobFailure> {
+        for id in [context.job_id(), &help.job] {
+            let wanted = match self.comparer.jobs.get(id).await {
+                Ok(job) => !job.state.is_terminal() && !job.cancel_requested,
+                Err(JobsError::NotFound { .. }) => false,
+                Err(error) => return Err(error.into()),
+            };
+            if !wanted {
+                return Ok(false);
+            }
         }
+        Ok(true)
     }
 }

@@ -58,7 +58,7 @@ impl Handler for Comparer {
         };
         let ledger = self.ledger(context.job_id(), &extractor);
         let compared = self.compare(context, job, Some((extractor, ledger.clone()))).await;
-        if is_over(&compared, context) {
+        if context.is_over(&compared) {
             // What is left behind takes room and nothing else.
             if let Err(error) = ledger.clear().await {
                 tracing::warn!(error = %chain(&error), "parts of a comparison stay");
@@ -66,11 +66,6 @@ impl Handler for Comparer {
         }
         self.publish(compared?).await
     }
-}
-
-/// Whether nobody will go on with it.
-fn is_over<T>(compared: &Result<T, JobFailure>, context: &JobContext) -> bool {
-    compared.as_ref().err().is_none_or(|failure| context.is_final(failure))
 }
 
 /// What goes to the thread that compares, and comes back.
@@ -123,7 +118,7 @@ impl Comparer {
         let handed = handed.await;
         let work = Work { reference, candidate, job, looker, seen };
         let compared = run(work, context.clone()).await;
-        if is_over(&compared, context) {
+        if context.is_over(&compared) {
             handed.take_back().await;
         }
         let (compared, work) = compared?;

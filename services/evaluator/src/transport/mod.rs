@@ -1,5 +1,6 @@
 //! `agespan.evaluator.v1.EvaluatorService`.
 
+mod answered;
 mod asked;
 mod convert;
 mod cross_check;
@@ -20,6 +21,7 @@ use futures_util::stream::{self, BoxStream};
 use proto::StreamReportRowsResponse as Rows;
 use tonic::{Request, Response, Status};
 
+pub(crate) use answered::Answered;
 pub(crate) use peers::Answers;
 pub use peers::Peers;
 

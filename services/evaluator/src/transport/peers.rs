@@ -1,6 +1,6 @@
 //! Calls to the dataset service and the estimator: the faces of a split, and what is said of them.
 
-use agespan_client::{Client, SplitEstimates};
+use agespan_client::{Client, SplitEstimates, SplitSamples};
 use agespan_conformal::{Coverage, Document, Prediction};
 use agespan_jobs::JobFailure;
 use agespan_proto::age::v1::Gender;
@@ -10,6 +10,7 @@ use agespan_proto::estimator::v1::{self as estimator, image_result::Outcome};
 use agespan_service::Platform;
 use agespan_service::transport::{peer_failure, prediction_from_proto};
 
+use super::Answered;
 use crate::metrics::Row;
 use crate::worker::{Evaluation, Split};
 
@@ -59,12 +60,13 @@ impl Peers {
         }
     }
 
-    /// Asks a model about every face of a split; the active one when it is empty. `progress` is told
-    /// faces done and in all.
+    /// Asks a model about every face of a split; the active one when it is empty. It goes on after what
+    /// was `answered`. `progress` is told faces done and in all.
     pub(crate) async fn ask(
         &self,
         job: &Evaluation,
         model: &str,
+        answered: &mut Answered,
         progress: impl Fn(u64, u64),
     ) -> Result<Answers, JobFailure> {
         let split = split_to_proto(job.split);
@@ -74,16 +76,22 @@ impl Peers {
             model: model.to_owned(),
             ..Answers::default()
         };
+        let (before, resume_token) = answered.so_far(model, &answers.split_hash).await;
+        for (labels, answer) in before {
+            answers.take(labels, answer)?;
+        }
         let asked = estimator::BatchEstimateAgeRequest {
             coverage: Some(job.coverage),
-            model: model.to_owned(),
+            // The one that has answered before, whichever is active by now.
+            model: answers.model.clone(),
             include_distribution: true,
             ..Default::default()
         };
-        let (datasets, estimator) = (&self.dataset, &self.estimator);
-        let begun = SplitEstimates::begin(datasets, estimator, &job.dataset, split, asked).await;
-        let mut estimates = begun.map_err(peer_failure)?;
+        let samples = SplitSamples::go_on(&self.dataset, &job.dataset, split, resume_token).await;
+        let samples = samples.map_err(peer_failure)?;
+        let mut estimates = SplitEstimates::of(samples, &self.estimator, asked);
         while let Some((labels, answer)) = estimates.next().await.map_err(peer_failure)? {
+            answered.add(model, &labels, &answer, estimates.resume_token()).await;
             answers.take(labels, answer)?;
             progress(answers.seen(), summary.sample_count);
         }

@@ -50,7 +50,8 @@ impl Keeper {
     pub(super) async fn note(&mut self, event: Event<'_>) -> Next {
         match event {
             Event::Encoded { done, faces } => {
-                self.context.note_progress(done as u64, faces as u64, "encoding faces");
+                // Steps are counted, and a count never goes back.
+                self.context.note_progress(0, 0, &format!("encoding faces: {done} of {faces}"));
             }
             Event::Step { step, steps, epoch, loss, images_per_second, .. } => {
                 let epoch = epoch + 1;
