@@ -7,6 +7,7 @@ mod bad_input;
 mod calibrator_away;
 mod callers;
 mod checked_faces;
+mod closed_pipe;
 mod collector;
 mod cross_check;
 mod data_sets;

@@ -4,12 +4,14 @@
 //! * `arguments`: what can be typed.
 //! * `commands`: one file a command.
 //! * `handover`: this process replaced by `agespan-system`.
+//! * `pipe`: readers that have seen enough.
 //! * `show`: tables, numbers and progress bars.
 #![allow(clippy::print_stdout, reason = "it talks to a person")]
 
 mod arguments;
 mod commands;
 mod handover;
+mod pipe;
 mod show;
 
 use std::process::ExitCode;
@@ -37,14 +39,13 @@ pub fn main() -> ExitCode {
 
 /// Runs a command to its exit code, with one clear line when it fails.
 pub fn complete(command: impl Future<Output = Result<ExitCode>>) -> ExitCode {
-    let ran = tokio::runtime::Runtime::new()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(command));
-    match ran {
-        Ok(code) => code,
-        Err(error) => {
+    pipe::until_closed(|| {
+        let ran = tokio::runtime::Runtime::new()
+            .map_err(anyhow::Error::from)
+            .and_then(|runtime| runtime.block_on(command));
+        ran.unwrap_or_else(|error| {
             show::error(&error);
             ExitCode::FAILURE
-        }
-    }
+        })
+    })
 }
