@@ -174,9 +174,9 @@ impl Model {
     }
 
     fn answer(&self, batch: Vec<Work>) {
-        let faces = batch.iter().flat_map(|work| &work.faces);
-        let pixels: Vec<u8> = faces.flatten().copied().collect();
-        let (count, clock) = (batch.iter().map(|work| work.faces.len()).sum(), Instant::now());
+        let faces: Vec<_> = batch.iter().flat_map(|work| &work.faces).map(Vec::as_slice).collect();
+        let (count, clock) = (faces.len(), Instant::now());
+        let pixels = faces.concat();
         // libtorch throws on trouble such as memory running out; one batch is lost, not the thread.
         let outputs = catch_unwind(AssertUnwindSafe(|| self.forward(&pixels)));
         let mut outputs = outputs

@@ -66,12 +66,14 @@ impl InputSpec {
     pub fn tensor(&self, pixels: &[u8], device: Device) -> Tensor {
         let side = i64::from(self.crop);
         let count = (pixels.len() / self.crop_bytes()) as i64;
-        let bytes = Tensor::from_data_size(pixels, &[count, side, side, 3], Kind::Uint8);
-        let scale = self.std.map(|std| 1.0 / (255.0 * std));
-        let offset = [0, 1, 2].map(|channel| -self.mean[channel] / self.std[channel]);
-        let images = bytes.to_device(device).to_kind(Kind::Float)
-            * Tensor::from_slice(&scale).to_device(device)
-            + Tensor::from_slice(&offset).to_device(device);
+        let bytes = Tensor::from_data_size(pixels, &[count, side, 3 * side], Kind::Uint8);
+        // Of a whole row of pixels: libtorch is slow where only three numbers lie in one line.
+        let row =
+            |channels: [f32; 3]| Tensor::from_slice(&channels).repeat([side]).to_device(device);
+        let mut images = bytes.to_device(device).to_kind(Kind::Float);
+        images *= row(self.std.map(|std| 1.0 / (255.0 * std)));
+        images += row([0, 1, 2].map(|channel| -self.mean[channel] / self.std[channel]));
+        let images = images.view([count, side, side, 3]);
         images.permute([0, 3, 1, 2])
     }
 }

@@ -6,7 +6,7 @@
 //! * malloc gives every tensor beyond 32 MiB back to the system at once, and the next step waits for
 //!   its pages again: a third more training steps a second when it keeps them, in huge pages. A
 //!   process so keeps up to a gibibyte that it has used once, in one of two arenas: with more of them,
-//!   each thread that decodes a photo would keep its own.
+//!   each thread would keep its own. What is Rust's has an allocator of its own.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
