@@ -95,6 +95,7 @@ impl Handler for Evaluator {
         evaluated
     }
 }
+
 fn no_faces(answers: &Answers) -> JobFailure {
     let message = format!(
         "the split has no faces whose age is known to the year; {} have a range",

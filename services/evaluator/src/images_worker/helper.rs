@@ -147,9 +147,9 @@ impl Helper {
         Ok(format!("{} files", part.files))
     }
 
-    /// Whether neither the comparison nor this part of it has ended or is asked to stop. A comparison
-    /// forgets its parts only after one of them was, so that a part that is still wanted once it is kept
-    /// will be forgotten with the others.
+    /// Whether neither the comparison nor this part of it has ended or is asked to stop. One of them is
+    /// before a comparison forgets its parts, so that one that is still wanted once it is kept will be
+    /// forgotten with the others.
     async fn is_wanted(&self, context: &JobContext, help: &Help) -> Result<bool, JobFailure> {
         for id in [context.job_id(), &help.job] {
             let wanted = match self.comparer.jobs.get(id).await {
