@@ -63,7 +63,7 @@ impl CrossChecker {
             })
             .await?;
         // Counts never go back.
-        let count = drawn.rows.len() as u64 + drawn.refused;
+        let count = drawn.seen();
         let mut effective = None;
         if !asked.dataset.is_empty() {
             context.note_progress(count, 0, "asking the estimator about real faces");

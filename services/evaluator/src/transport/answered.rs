@@ -98,9 +98,8 @@ impl Answered {
         if self.faces < PART {
             return;
         }
-        let folder = format!("{FOLDER}/{}", self.context.job_id());
         let part = Bytes::copy_from_slice(&self.unkept);
-        let stored = self.storage.put_artifact(&folder, "protobuf", part).await;
+        let stored = self.storage.put_artifact(&self.folder(), "protobuf", part).await;
         let (Ok(part), Some(kept)) = (stored.inspect_err(unkept), self.kept.get_mut(model)) else {
             // With the next ones.
             return;
@@ -112,11 +111,17 @@ impl Answered {
         let _ = self.context.save_checkpoint(&checkpoint).await.inspect_err(unkept);
     }
 
-    /// Removes them, when nobody will go on with the job.
+    /// Removes them, when nobody will go on with the job; also those that an attempt before could not
+    /// read or name any more.
     pub(crate) async fn forget(&self) {
-        for part in self.kept.values().flat_map(|kept| &kept.parts) {
-            let _ = self.storage.delete(&part.path).await.inspect_err(unkept);
+        for path in self.storage.list(&self.folder()).await.inspect_err(unkept).unwrap_or_default()
+        {
+            let _ = self.storage.delete(&path).await.inspect_err(unkept);
         }
+    }
+
+    fn folder(&self) -> String {
+        format!("{FOLDER}/{}", self.context.job_id())
     }
 }
 

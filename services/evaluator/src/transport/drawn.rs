@@ -36,6 +36,13 @@ pub(crate) struct Drawn {
     predictions: Vec<UnlabelledPrediction>,
 }
 
+impl Drawn {
+    /// How many images were asked about.
+    pub(crate) fn seen(&self) -> u64 {
+        self.rows.len() as u64 + self.refused
+    }
+}
+
 impl Peers {
     /// Asks the estimator about every image of a generation, as whole images. `progress` is told how
     /// many are done.
@@ -54,7 +61,7 @@ impl Peers {
             batch.push(image);
             if batch.len() == BATCH {
                 self.estimate(asked, std::mem::take(&mut batch), &mut drawn).await?;
-                progress(drawn.rows.len() as u64 + drawn.refused);
+                progress(drawn.seen());
             }
         }
         if !batch.is_empty() {
