@@ -128,6 +128,7 @@ async fn what_cannot_be_fine_tuned_is_refused_and_says_why() {
         ("learning_rate", |r| r.learning_rate = Some(f64::NAN)),
         ("average", |r| r.average = 1.0),
         ("prompt_dropout", |r| r.prompt_dropout = Some(1.5)),
+        ("evenness", |r| r.evenness = 1.5),
         ("snr_gamma", |r| r.snr_gamma = -1.0),
         ("clip_norm", |r| r.clip_norm = Some(f64::INFINITY)),
         ("epochs", |r| r.epochs = 10_001),

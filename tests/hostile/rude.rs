@@ -1,6 +1,8 @@
 //! Good requests among a thousand slow connections, floods, broken streams and callers that never read.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use agespan_client::proto::estimator::v1::{EstimateAgeRequest, StreamEstimateAgeRequest};
@@ -58,16 +60,19 @@ async fn send_large(server: &Process) -> Status {
     client.unary(message, path, Raw).await.unwrap_err()
 }
 
-/// HTTP/2's preface, a byte at a time and never to its end.
-async fn dawdle(address: String) {
-    let Ok(mut connection) = TcpStream::connect(address).await else {
-        return;
-    };
-    for byte in b"PRI * HTTP/2.0\r\n\r\nSM".iter().cycle() {
-        if connection.write_all(&[*byte]).await.is_err() {
-            break;
+/// HTTP/2's preface, a byte at a time and never to its end; over again whenever the server has had enough.
+async fn dawdle(address: String, connected: Arc<AtomicUsize>) {
+    loop {
+        let Ok(mut connection) = TcpStream::connect(&address).await else {
+            return;
+        };
+        connected.fetch_add(1, Ordering::Relaxed);
+        for byte in b"PRI * HTTP/2.0\r\n\r\nSM".iter().cycle() {
+            if connection.write_all(&[*byte]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(700)).await;
         }
-        tokio::time::sleep(Duration::from_millis(700)).await;
     }
 }
 
@@ -101,8 +106,12 @@ async fn good_requests_are_answered_among_rude_ones() {
 
     let address = server.url.trim_start_matches("http://").to_owned();
     let mut rude = JoinSet::new();
+    let connected = Arc::new(AtomicUsize::new(0));
     for _ in 0..SLOW {
-        rude.spawn(dawdle(address.clone()));
+        rude.spawn(dawdle(address.clone(), connected.clone()));
+    }
+    while connected.load(Ordering::Relaxed) < SLOW {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     print("among 1,000 slow connections", &good(&server).await);
 

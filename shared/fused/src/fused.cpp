@@ -5,6 +5,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/List.h>
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,17 +30,20 @@ const c10::TypedOperatorHandle<Operator> &convolution() {
 }  // namespace
 
 // A new tensor, or null and what went wrong in `message`. `highest` is what the output is clamped to
-// from 0 up; a negative number leaves it as it is.
+// from 0 up, infinity too; a negative number leaves it as it is. `top` rows of zeros are above and below the
+// input, `left` columns on both sides of it.
 extern "C" at::Tensor *agespan_fused_convolution(const at::Tensor *input, const at::Tensor *weight,
-                                                 const at::Tensor *bias, int64_t stride,
-                                                 int64_t padding, int64_t groups, double highest,
+                                                 const at::Tensor *bias, int64_t stride, int64_t top,
+                                                 int64_t left, int64_t groups, double highest,
                                                  char *message, size_t length) noexcept {
   try {
-    const int64_t strides[2] = {stride, stride}, paddings[2] = {padding, padding};
+    const int64_t strides[2] = {stride, stride}, paddings[2] = {top, left};
     const int64_t dilations[2] = {1, 1};
     c10::List<std::optional<at::Scalar>> bounds;
     std::string_view activation = "none";
-    if (highest >= 0) {
+    if (std::isinf(highest)) {
+      activation = "relu";
+    } else if (highest >= 0) {
       activation = "hardtanh";
       bounds.push_back(at::Scalar(0.0));
       bounds.push_back(at::Scalar(highest));

@@ -21,7 +21,8 @@ unsafe extern "C" {
         weight: *const C_tensor,
         bias: *const C_tensor,
         stride: i64,
-        padding: i64,
+        top: i64,
+        left: i64,
         groups: i64,
         highest: f64,
         message: *mut c_char,
@@ -41,13 +42,22 @@ pub enum FusedError {
     Run(String),
 }
 
-/// How a convolution goes over its input. All sides are treated alike.
+impl From<FusedError> for TchError {
+    fn from(error: FusedError) -> Self {
+        match error {
+            FusedError::Pack(source) => source,
+            FusedError::Run(message) => Self::Torch(message),
+        }
+    }
+}
+
+/// How a convolution goes over its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
     /// Pixels from one output to the next.
     pub stride: i64,
-    /// Pixels of zeros around the input.
-    pub padding: i64,
+    /// Rows of zeros above the input and below it, and columns left and right of it.
+    pub padding: [i64; 2],
     /// Groups of channels that do not see each other.
     pub groups: i64,
 }
@@ -65,7 +75,7 @@ pub struct FusedConvolution {
 impl FusedConvolution {
     /// Packs `weight` `[outputs, inputs / groups, k, k]` and `bias` `[outputs]` for inputs of about
     /// the size `[n, inputs, h, w]`, in the precision `kind`, 32-bit floats or bfloat16. With `highest` the
-    /// output is clamped between 0 and it: 6 is ReLU6.
+    /// output is clamped between 0 and it: 6 is ReLU6, infinity ReLU.
     ///
     /// # Errors
     /// When oneDNN cannot pack them.
@@ -83,7 +93,7 @@ impl FusedConvolution {
             .f_contiguous()?
             .f_to_mkldnn(None)?
             .f_mkldnn_reorder_conv2d_weight(
-                [padding; 2],
+                padding,
                 [stride; 2],
                 [1; 2],
                 groups,
@@ -100,6 +110,7 @@ impl FusedConvolution {
     /// When the input is of another shape or precision.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, FusedError> {
         let Geometry { stride, padding, groups } = self.geometry;
+        let [top, left] = padding;
         let mut message = [0 as c_char; MESSAGE];
         // SAFETY: the tensors live until the call returns and are only read; `message` has `MESSAGE`
         // bytes, and the function writes no more and ends them with 0. It lets no exception out.
@@ -109,7 +120,8 @@ impl FusedConvolution {
                 self.weight.as_ptr(),
                 self.bias.as_ptr(),
                 stride,
-                padding,
+                top,
+                left,
                 groups,
                 self.highest,
                 message.as_mut_ptr(),
@@ -136,19 +148,19 @@ mod tests {
     }
 
     /// What tch makes of the same.
-    fn apart(geometry: Geometry, kernel: i64, highest: Option<f64>, kind: Kind) -> f64 {
+    fn apart(geometry: Geometry, kernel: [i64; 2], highest: Option<f64>, kind: Kind) -> f64 {
         tch::manual_seed(0);
         let (inputs, outputs) = (16, 32);
         let groups = geometry.groups;
         let (inputs, outputs) = if groups > 1 { (groups, groups) } else { (inputs, outputs) };
-        let weight = random(&[outputs, inputs / groups, kernel, kernel]);
+        let weight = random(&[outputs, inputs / groups, kernel[0], kernel[1]]);
         let bias = random(&[outputs]);
         // Packed for another number of images than come.
         let size = [8, inputs, 12, 12];
         let fused = FusedConvolution::new(&weight, &bias, geometry, highest, kind, size).unwrap();
         let images = random(&[3, 12, 12, inputs]).permute([0, 3, 1, 2]);
         let Geometry { stride, padding, groups } = geometry;
-        let plain = images.conv2d(&weight, Some(bias), [stride; 2], [padding; 2], [1; 2], groups);
+        let plain = images.conv2d(&weight, Some(bias), [stride; 2], padding, [1; 2], groups);
         let plain = match highest {
             Some(highest) => plain.clamp(0.0, highest),
             None => plain,
@@ -160,11 +172,14 @@ mod tests {
 
     #[test]
     fn it_equals_a_convolution_and_its_activation() {
-        let dense = Geometry { stride: 1, padding: 0, groups: 1 };
-        let stem = Geometry { stride: 2, padding: 1, groups: 1 };
-        let depthwise = Geometry { stride: 1, padding: 1, groups: 16 };
-        for (geometry, kernel) in [(dense, 1), (stem, 3), (depthwise, 3)] {
-            for highest in [Some(6.0), None] {
+        let dense = Geometry { stride: 1, padding: [0, 0], groups: 1 };
+        let stem = Geometry { stride: 2, padding: [1, 1], groups: 1 };
+        let depthwise = Geometry { stride: 1, padding: [1, 1], groups: 16 };
+        let wide = Geometry { stride: 1, padding: [0, 3], groups: 1 };
+        for (geometry, kernel) in
+            [(dense, [1, 1]), (stem, [3, 3]), (depthwise, [3, 3]), (wide, [1, 7])]
+        {
+            for highest in [Some(6.0), Some(f64::INFINITY), None] {
                 let off = apart(geometry, kernel, highest, Kind::Float);
                 assert!(off < 1e-4, "{geometry:?} {highest:?}: {off}");
                 let off = apart(geometry, kernel, highest, Kind::BFloat16);
@@ -175,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        let geometry = Geometry { stride: 1, padding: 0, groups: 1 };
+        let geometry = Geometry { stride: 1, padding: [0, 0], groups: 1 };
         let fused = FusedConvolution::new(
             &random(&[8, 4, 1, 1]),
             &random(&[8]),

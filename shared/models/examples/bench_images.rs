@@ -15,6 +15,7 @@ use agespan_image_metrics::{
 use agespan_imaging::{RgbImage, bicubic_unrounded};
 use agespan_models::tch::{Device, Kind, Tensor};
 use agespan_models::{Inception, threads};
+use rayon::prelude::*;
 use serde_json::{Value, json};
 
 const SIDE: u32 = 200;
@@ -94,8 +95,10 @@ fn weights(shapes: &BTreeMap<String, Vec<i64>>) -> BTreeMap<String, Tensor> {
 /// Resizing included.
 fn features(network: &Inception, images: &[RgbImage]) {
     let side = i64::from(Inception::SIDE);
-    let samples: Vec<f32> =
-        images.iter().flat_map(|image| bicubic_unrounded(image, Inception::SIDE)).collect();
+    let samples: Vec<f32> = images
+        .par_iter()
+        .flat_map_iter(|image| bicubic_unrounded(image, Inception::SIDE))
+        .collect();
     let batch = Tensor::from_slice(&samples).reshape([-1, side, side, 3]);
     let found = network.forward(&batch.permute([0, 3, 1, 2])).unwrap();
     assert_eq!(found.size(), [images.len() as i64, Inception::FEATURES]);

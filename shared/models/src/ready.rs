@@ -36,7 +36,7 @@ impl ReadyNet {
         let mut pack = |layer: &Folded| {
             let Shape { kernel, stride, groups } = layer.shape;
             let (padding, inputs) = (kernel / 2, layer.weight.size()[1] * groups);
-            let geometry = Geometry { stride, padding, groups };
+            let geometry = Geometry { stride, padding: [padding; 2], groups };
             let size = [BATCH, inputs, side, side];
             side = (side + 2 * padding - kernel) / stride + 1;
             let highest = layer.relu6.then_some(6.0);

@@ -61,6 +61,10 @@ pub(crate) struct Finetune {
     /// Compute parts of the network again on the way back: slower, in less memory.
     #[arg(long)]
     pub(crate) gradient_checkpointing: bool,
+    /// How evenly decades of age and genders are learned from: 0 each face as often, 1 each decade and
+    /// gender.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) evenness: f64,
     /// The longest that a step's gradient may be; 0 for any [default: 1].
     #[arg(long)]
     pub(crate) clip_norm: Option<f64>,

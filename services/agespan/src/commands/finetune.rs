@@ -32,6 +32,7 @@ pub(crate) async fn run(session: &Session, asked: &Finetune) -> Result<()> {
         max_samples: asked.max_samples,
         text_encoder: asked.text_encoder,
         clip_norm: asked.clip_norm,
+        evenness: asked.evenness,
         gradient_checkpointing: asked.gradient_checkpointing,
         ..Default::default()
     };

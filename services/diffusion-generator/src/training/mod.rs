@@ -6,6 +6,7 @@
 //! * [`Portrait`]: a face and its caption, cut to the pipeline's size.
 //! * [`latents`]: the faces as the autoencoder has them, encoded once.
 //! * [`texts`]: the captions as the text encoder has them.
+//! * [`order`]: how often an epoch sees each face, and when.
 //! * [`finetune`]: the run, from top to bottom; `learned` and `scaling` are its optimiser's side.
 //! * [`Event`]: what it tells of itself.
 //! * [`checkpoint`]: a run put down, to be taken up again to the same bits.
@@ -19,6 +20,7 @@ mod learned;
 mod loss;
 mod material;
 mod networks;
+mod order;
 mod rate;
 mod run;
 mod scaling;

@@ -14,6 +14,7 @@ use super::learned::{Learned, clip, norm};
 use super::loss::Denoising;
 use super::material::Material;
 use super::networks::{Rounded, learned};
+use super::order::Shares;
 use super::rate::rate;
 use super::scaling::LossScale;
 use super::spec::{FineTuneSpec, Precision};
@@ -40,12 +41,12 @@ pub fn finetune(
     }
     let steps = steps_per_epoch * u64::from(spec.epochs);
     let mut run = Run::begin(spec, pipeline, checkpoint)?;
-    let count = faces.len();
+    let shares = Shares::of(faces.iter().map(|face| &face.attributes), spec.evenness);
     let material = Material::prepare(spec, &run.pipeline, faces, validation, observe)?;
 
     while run.position.step < steps {
         let epoch = (run.position.step / steps_per_epoch) as u32;
-        let order = epoch_order(spec.seed, count, epoch)?;
+        let order = shares.order(spec.seed, epoch)?;
         for index in run.position.step % steps_per_epoch..steps_per_epoch {
             let clock = Instant::now();
             let first = index as usize * step_size;
@@ -77,16 +78,6 @@ fn go_on(next: Next) -> Result<(), FineTuneError> {
         Next::GoOn => Ok(()),
         Next::Stop => Err(FineTuneError::Stopped),
     }
-}
-
-/// The order in which an epoch sees the faces. What fills no step is left out; the next epoch leaves
-/// out others.
-fn epoch_order(seed: u64, faces: usize, epoch: u32) -> Result<Vec<usize>, TchError> {
-    let keys = Noise::named(seed, &format!("order of epoch {epoch}")).uniform(&[faces as i64]);
-    let keys = Vec::<f32>::try_from(keys)?;
-    let mut order: Vec<usize> = (0..faces).collect();
-    order.sort_by(|&left, &right| keys[left].total_cmp(&keys[right]));
-    Ok(order)
 }
 
 struct Made {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct FineTuneSpec {
-    /// Times that each face is seen.
+    /// Times that each face is seen, in the mean.
     pub epochs: u32,
     /// Images whose gradients are computed together.
     pub batch_size: usize,
@@ -36,6 +36,10 @@ pub struct FineTuneSpec {
     pub precision: Precision,
     /// Compute the network's parts again on the way back instead of keeping them: slower, in less memory.
     pub gradient_checkpointing: bool,
+    /// How evenly decades of age and genders are learned from, 0 to 1: at 0 each face once in an epoch, at 1
+    /// each decade and gender as often as any other.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub evenness: f64,
     /// Mirror every other image.
     pub mirrored: bool,
     /// Train the text encoder as well, as a pipeline from nothing needs.
@@ -108,6 +112,7 @@ impl Default for FineTuneSpec {
             average: 0.0,
             precision: Precision::Float32,
             gradient_checkpointing: false,
+            evenness: 0.0,
             mirrored: true,
             text_encoder: false,
             lora: None,
@@ -115,6 +120,11 @@ impl Default for FineTuneSpec {
             checkpoint_steps: 200,
         }
     }
+}
+
+/// What was put down before there was such a setting is taken up again.
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 impl FineTuneSpec {

@@ -21,6 +21,9 @@ pub(super) fn spec(request: &proto::FineTunePipelineRequest) -> Result<FineTuneS
     if !(0.0..=1.0).contains(&dropout) {
         return refuse("prompt_dropout", "SHARE", format!("{dropout} is not 0 to 1"));
     }
+    if !(0.0..=1.0).contains(&request.evenness) {
+        return refuse("evenness", "SHARE", format!("{} is not 0 to 1", request.evenness));
+    }
     if request.text_encoder && request.lora_rank > 0 {
         let message = "low-rank additions are learned for the UNet alone; leave one of them out";
         return refuse("text_encoder", "LORA", message.to_owned());
@@ -37,6 +40,7 @@ pub(super) fn spec(request: &proto::FineTunePipelineRequest) -> Result<FineTuneS
         snr_gamma: positive("snr_gamma", request.snr_gamma)?,
         average,
         precision: precision(request.precision)?,
+        evenness: request.evenness,
         gradient_checkpointing: request.gradient_checkpointing,
         text_encoder: request.text_encoder,
         lora: lora(request)?,

@@ -76,6 +76,7 @@ struct Builder<'a> {
     parts: &'a mut Parts,
     name: &'static str,
     inputs: i64,
+    side: i64,
 }
 
 impl Builder<'_> {
@@ -83,7 +84,7 @@ impl Builder<'_> {
         let &(name, outputs, kernel, stride) = layer;
         let padding = if stride == 1 { kernel.map(|side| side / 2) } else { [0, 0] };
         let name = format!("{}.{name}", self.name);
-        self.parts.take(&name, [inputs, outputs], kernel, stride, padding)
+        self.parts.take(&name, [inputs, outputs], kernel, (stride, padding), self.side)
     }
 
     fn branch(&mut self, trunk: &[Layer], fork: &[Layer]) -> Result<Branch, WeightsError> {
@@ -210,20 +211,21 @@ impl Builder<'_> {
 /// All blocks in their order.
 pub(super) fn all(parts: &mut Parts) -> Result<Vec<Block>, WeightsError> {
     Ok(vec![
-        at(parts, "Mixed_5b", 192).a(32)?,
-        at(parts, "Mixed_5c", 256).a(64)?,
-        at(parts, "Mixed_5d", 288).a(64)?,
-        at(parts, "Mixed_6a", 288).b()?,
-        at(parts, "Mixed_6b", 768).c(128)?,
-        at(parts, "Mixed_6c", 768).c(160)?,
-        at(parts, "Mixed_6d", 768).c(160)?,
-        at(parts, "Mixed_6e", 768).c(192)?,
-        at(parts, "Mixed_7a", 768).d()?,
-        at(parts, "Mixed_7b", 1280).e(Pool::Mean)?,
-        at(parts, "Mixed_7c", 2048).e(Pool::Greatest)?,
+        at(parts, "Mixed_5b", [192, 35]).a(32)?,
+        at(parts, "Mixed_5c", [256, 35]).a(64)?,
+        at(parts, "Mixed_5d", [288, 35]).a(64)?,
+        at(parts, "Mixed_6a", [288, 35]).b()?,
+        at(parts, "Mixed_6b", [768, 17]).c(128)?,
+        at(parts, "Mixed_6c", [768, 17]).c(160)?,
+        at(parts, "Mixed_6d", [768, 17]).c(160)?,
+        at(parts, "Mixed_6e", [768, 17]).c(192)?,
+        at(parts, "Mixed_7a", [768, 17]).d()?,
+        at(parts, "Mixed_7b", [1280, 8]).e(Pool::Mean)?,
+        at(parts, "Mixed_7c", [2048, 8]).e(Pool::Greatest)?,
     ])
 }
 
-fn at<'a>(parts: &'a mut Parts, name: &'static str, inputs: i64) -> Builder<'a> {
-    Builder { parts, name, inputs }
+/// The block of that name, for so many channels of images of `side` pixels.
+fn at<'a>(parts: &'a mut Parts, name: &'static str, [inputs, side]: [i64; 2]) -> Builder<'a> {
+    Builder { parts, name, inputs, side }
 }

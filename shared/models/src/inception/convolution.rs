@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use agespan_fused::{FusedConvolution, Geometry};
 use tch::{Kind, TchError, Tensor};
 
 use crate::WeightsError;
@@ -9,27 +10,16 @@ use crate::WeightsError;
 /// Added to the variance; TensorFlow's and not PyTorch's usual 1e-5.
 const EPSILON: f64 = 0.001;
 
+/// Weights are packed for batches of so many images, and serve others about as well.
+const BATCH: i64 = 32;
+
 /// A convolution, then the positive part.
 #[derive(Debug)]
-pub(super) struct Convolution {
-    weight: Tensor,
-    bias: Tensor,
-    stride: [i64; 2],
-    padding: [i64; 2],
-}
+pub(super) struct Convolution(FusedConvolution);
 
 impl Convolution {
     pub(super) fn forward(&self, hidden: &Tensor) -> Result<Tensor, TchError> {
-        let convolved = hidden.f_conv2d(
-            &self.weight,
-            Some(&self.bias),
-            self.stride.as_slice(),
-            self.padding.as_slice(),
-            [1i64, 1].as_slice(),
-            1,
-        );
-        // In place: the sum before it is of no use to anybody.
-        convolved?.f_relu_()
+        Ok(self.0.forward(hidden)?)
     }
 }
 
@@ -41,29 +31,31 @@ impl Parts {
         Self(tensors)
     }
 
-    /// Takes the convolution below `name`, of so many channels in and out.
+    /// Takes the convolution below `name`, of so many channels in and out, which goes over images of
+    /// `side` pixels.
     pub(super) fn take(
         &mut self,
         name: &str,
         [inputs, outputs]: [i64; 2],
         kernel: [i64; 2],
-        stride: i64,
-        padding: [i64; 2],
+        (stride, padding): (i64, [i64; 2]),
+        side: i64,
     ) -> Result<Convolution, WeightsError> {
         let weight_name = format!("{name}.conv.weight");
         let weight = self.tensor(&weight_name, &[outputs, inputs, kernel[0], kernel[1]])?;
         let mut norm = |part: &str| self.tensor(&format!("{name}.bn.{part}"), &[outputs]);
         let (scale, shift) = (norm("weight")?, norm("bias")?);
         let (mean, variance) = (norm("running_mean")?, norm("running_var")?);
-        let fold = || -> Result<(Tensor, Tensor), TchError> {
+        let fold = || -> Result<FusedConvolution, TchError> {
             let scale = scale.f_div(&variance.f_add_scalar(EPSILON)?.f_sqrt()?)?;
             let weight = weight.f_mul(&scale.f_reshape([-1, 1, 1, 1])?)?;
             let bias = shift.f_sub(&mean.f_mul(&scale)?)?;
-            Ok((weight.f_to_kind(Kind::Float)?, bias.f_to_kind(Kind::Float)?))
+            let geometry = Geometry { stride, padding, groups: 1 };
+            let (relu, input) = (Some(f64::INFINITY), [BATCH, inputs, side, side]);
+            Ok(FusedConvolution::new(&weight, &bias, geometry, relu, Kind::Float, input)?)
         };
-        let (weight, bias) =
-            fold().map_err(|source| WeightsError::Tensor { name: weight_name, source })?;
-        Ok(Convolution { weight, bias, stride: [stride; 2], padding })
+        let folded = tch::no_grad(fold);
+        folded.map(Convolution).map_err(|source| WeightsError::Tensor { name: weight_name, source })
     }
 
     /// Fails when a tensor is left that the network does not know. The classifier is not needed, and

@@ -4,7 +4,8 @@
 //!
 //! Names of the tensors equal the keys of pytorch-fid's file of weights (`Conv2d_1a_3x3.conv.weight`,
 //! `Mixed_5b.branch1x1.bn.running_mean`, …); a classifier (`fc.…`) may be among them. Batch norms are
-//! folded into the convolutions when it is read, so that an image is gone through once less for each.
+//! folded into the convolutions when it is read, and each is one pass with the positive part behind it.
+//! For CPUs, in 32 bits.
 
 mod blocks;
 mod convolution;
@@ -42,13 +43,13 @@ impl Inception {
     pub fn new(tensors: BTreeMap<String, Tensor>) -> Result<Self, WeightsError> {
         let mut parts = Parts::new(tensors);
         let stem = [
-            parts.take("Conv2d_1a_3x3", [3, 32], [3, 3], 2, [0, 0])?,
-            parts.take("Conv2d_2a_3x3", [32, 32], [3, 3], 1, [0, 0])?,
-            parts.take("Conv2d_2b_3x3", [32, 64], [3, 3], 1, [1, 1])?,
+            parts.take("Conv2d_1a_3x3", [3, 32], [3, 3], (2, [0, 0]), 299)?,
+            parts.take("Conv2d_2a_3x3", [32, 32], [3, 3], (1, [0, 0]), 149)?,
+            parts.take("Conv2d_2b_3x3", [32, 64], [3, 3], (1, [1, 1]), 147)?,
         ];
         let second = [
-            parts.take("Conv2d_3b_1x1", [64, 80], [1, 1], 1, [0, 0])?,
-            parts.take("Conv2d_4a_3x3", [80, 192], [3, 3], 1, [0, 0])?,
+            parts.take("Conv2d_3b_1x1", [64, 80], [1, 1], (1, [0, 0]), 73)?,
+            parts.take("Conv2d_4a_3x3", [80, 192], [3, 3], (1, [0, 0]), 73)?,
         ];
         let blocks = blocks::all(&mut parts)?;
         parts.finish()?;
