@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use agespan_client::Client;
 use agespan_client::tls::TlsError;
+use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, DuplexStream, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -20,10 +21,12 @@ use tonic::transport::server::{Connected, TcpIncoming};
 use crate::security::{Exposed, Gate, GateError, Origin, caller_name, tls};
 use crate::{Config, LimitsConfig};
 
-/// Handshakes that may be under way, and how long one may take: who connects and says nothing keeps
-/// nobody out.
+/// Handshakes that may be under way, and how long one may take, HTTP/2's greeting included: who connects and
+/// says nothing, or a byte now and then, keeps nobody out.
 const HANDSHAKES: usize = 4096;
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Bytes of HTTP/2's greeting (RFC 9113, section 3.4).
+const GREETING: usize = 24;
 /// Connections of this process to itself that wait to be taken.
 const WAITING: usize = 64;
 
@@ -131,17 +134,20 @@ async fn shake_hands(
         tracing::debug!(%address, "closed at once: too many connections");
         return Err(io::ErrorKind::ConnectionRefused.into());
     };
-    let Some(tls) = tls else {
-        return Ok(Connection::new(tcp, Origin::Network { address, certificate: None }, place));
+    let shaking = async {
+        let Some(tls) = tls else {
+            let origin = Origin::Network { address, certificate: None };
+            return Connection::greeted(tcp, origin, place).await;
+        };
+        let stream = TlsAcceptor::from(tls.current()).accept(tcp).await?;
+        let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let certificate = shown.map(caller_name);
+        Connection::greeted(stream, Origin::Network { address, certificate }, place).await
     };
-    let shaking = TlsAcceptor::from(tls.current()).accept(tcp);
     let shaken = tokio::time::timeout(HANDSHAKE, shaking).await.map_err(io::Error::from);
-    let stream = shaken.flatten().inspect_err(|error| {
-        tracing::debug!(%error, %address, "no TLS with a client");
-    })?;
-    let shown = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
-    let certificate = shown.map(caller_name);
-    Ok(Connection::new(stream, Origin::Network { address, certificate }, place))
+    shaken.flatten().inspect_err(|error| {
+        tracing::debug!(%error, %address, "closed: no TLS with a client, or no greeting");
+    })
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send {}
@@ -150,6 +156,8 @@ impl<T: AsyncRead + AsyncWrite + Send> Stream for T {}
 
 /// A connection of whatever kind, that knows where it comes from.
 pub(crate) struct Connection {
+    /// What has been read already.
+    greeting: Bytes,
     stream: Pin<Box<dyn Stream>>,
     origin: Origin,
     /// Among the connections that may be open. Those within the process need none.
@@ -157,12 +165,22 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    fn new(stream: impl Stream + 'static, origin: Origin, place: OwnedSemaphorePermit) -> Self {
-        Self { stream: Box::pin(stream), origin, _place: Some(place) }
+    /// Waits for the greeting. What it says is judged where HTTP/2 is spoken.
+    async fn greeted(
+        stream: impl Stream + 'static,
+        origin: Origin,
+        place: OwnedSemaphorePermit,
+    ) -> io::Result<Self> {
+        let mut stream: Pin<Box<dyn Stream>> = Box::pin(stream);
+        let mut greeting = [0; GREETING];
+        stream.read_exact(&mut greeting).await?;
+        let greeting = Bytes::copy_from_slice(&greeting);
+        Ok(Self { greeting, stream, origin, _place: Some(place) })
     }
 
     fn own(stream: DuplexStream) -> Self {
-        Self { stream: Box::pin(stream), origin: Origin::Own, _place: None }
+        let (greeting, stream) = (Bytes::new(), Box::pin(stream));
+        Self { greeting, stream, origin: Origin::Own, _place: None }
     }
 }
 
@@ -180,6 +198,11 @@ impl AsyncRead for Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.greeting.is_empty() {
+            let length = self.greeting.len().min(buffer.remaining());
+            buffer.put_slice(&self.greeting.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         self.stream.as_mut().poll_read(context, buffer)
     }
 }
