@@ -120,7 +120,7 @@ def main(agespan, bench, card, photo):
     print(f"{'ONNX Runtime ' + onnxruntime.__version__ + ', no server':34} {bare:8.1f} images/s, batches of {batch}")
     python = by_python(net, side, bench, photo)
     print(f"{'PyTorch behind gRPC in Python':34} {python:8.1f} photos/s")
-    for precision in ("float32", "bfloat16"):
+    for precision in ("float32", "bfloat16", "int8"):
         found = ours(agespan, bench, photo, precision, threads)
         for way, callers in [("single", CALLERS), ("batch", 4), ("stream", 2)]:
             speed = found[way, callers]["photos"]

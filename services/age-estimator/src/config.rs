@@ -3,7 +3,7 @@
 use agespan_service::ModelConfig;
 use clap::Args;
 
-use crate::Precision;
+use crate::Arithmetic;
 
 /// Settings of the estimator.
 #[derive(Args, Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct Config {
     pub models: ModelConfig,
     /// What the model computes in [default: bfloat16 where the processor multiplies it, else float32].
     #[arg(long, env = "AGESPAN_PRECISION", value_enum)]
-    pub precision: Option<Precision>,
+    pub precision: Option<Arithmetic>,
     /// Single requests that may wait; of more, those of whoever has most are refused with
     /// RESOURCE_EXHAUSTED before their photo is decoded.
     #[arg(long, env = "AGESPAN_QUEUE", default_value_t = 256)]

@@ -20,7 +20,7 @@ use agespan_models::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::Precision;
+use crate::Arithmetic;
 use crate::instruments::Instruments;
 use crate::network::Network;
 
@@ -85,7 +85,7 @@ impl Engine {
     pub fn start(
         bytes: &[u8],
         shape: &Shape,
-        precision: Precision,
+        arithmetic: Arithmetic,
         instruments: Arc<Instruments>,
     ) -> Result<Self, WeightsError> {
         let mut store = VarStore::new(Device::Cpu);
@@ -93,7 +93,7 @@ impl Engine {
         weights::load(&store, bytes)?;
         store.freeze();
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let net = Network::new(net, shape, precision);
+        let net = Network::new(net, shape, arithmetic);
         let model = Model { net, shape: *shape, instruments };
         thread::spawn(move || model.run(receiver));
         Ok(Self { queue: sender, input: shape.input })
@@ -222,7 +222,7 @@ mod tests {
         let input = InputSpec { resize: 40, crop: 32, ..InputSpec::default() };
         let shape = Shape { net, input, mirrored: true, temperature: 0.5 };
         let instruments = Arc::new(Instruments::new());
-        Engine::start(&bytes, &shape, Precision::Float32, instruments).unwrap()
+        Engine::start(&bytes, &shape, Arithmetic::Float32, instruments).unwrap()
     }
 
     #[tokio::test]

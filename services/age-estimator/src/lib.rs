@@ -47,7 +47,7 @@ pub use estimator::{
 };
 pub use instruments::Instruments;
 pub use memory::Memory;
-pub use precision::Precision;
+pub use precision::{Arithmetic, Precision};
 pub use queue::{Admission, Busy, FairQueue, Place};
 
 /// Kind of the jobs that train.
@@ -64,9 +64,9 @@ pub async fn assemble(
     agespan_models::threads::set_count(config.models.threads());
     let registry = model::Registry::new(platform.storage.clone());
     registry.install_shipped().await?;
-    let precision = config.precision.unwrap_or_else(Precision::of_this_processor);
+    let arithmetic = config.precision.unwrap_or_else(Arithmetic::of_this_processor);
     let instruments = Arc::new(Instruments::new());
-    let models = model::Models::new(registry.clone(), precision, instruments.clone());
+    let models = model::Models::new(registry.clone(), arithmetic, instruments.clone());
     models.refresh().await?;
     let calibrations = Calibrations::new(&platform.data_dir.join("calibrations"))?;
     let estimator = Arc::new(Estimator::new(

@@ -3,7 +3,7 @@
 use agespan_models::tch::Tensor;
 use agespan_models::{AgeAnswer, AgeNet, FusedError, ReadyNet};
 
-use crate::Precision;
+use crate::Arithmetic;
 use crate::engine::Shape;
 
 /// A network that answers.
@@ -14,11 +14,17 @@ pub(crate) enum Network {
 }
 
 impl Network {
-    pub(crate) fn new(net: AgeNet, shape: &Shape, precision: Precision) -> Self {
-        match net.ready(precision.kind(), i64::from(shape.input.crop)) {
+    pub(crate) fn new(net: AgeNet, shape: &Shape, arithmetic: Arithmetic) -> Self {
+        let ready = |arithmetic: Arithmetic| {
+            let ready = net.ready(arithmetic.kind(), i64::from(shape.input.crop));
+            ready.inspect_err(
+                |error| tracing::warn!(%error, ?arithmetic, "the model does not do it"),
+            )
+        };
+        match ready(arithmetic).or_else(|_| ready(Arithmetic::of_this_processor())) {
             Ok(ready) => Self::Ready(ready),
-            Err(error) => {
-                tracing::warn!(%error, ?precision, "the model answers slowly, as it was trained");
+            Err(_) => {
+                tracing::warn!("the model answers slowly, as it was trained");
                 Self::Plain(net)
             }
         }

@@ -1,11 +1,11 @@
-//! What a network computes in.
+//! What a network computes in, while it learns and when it answers.
 
 use agespan_models::tch::Kind;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-/// What a network computes in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+/// What a network learns in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floats.
@@ -16,7 +16,30 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The fastest whose answers are as good: 16 bits where this processor multiplies them.
+    /// As libtorch has it.
+    pub fn kind(self) -> Kind {
+        match self {
+            Self::Float32 => Kind::Float,
+            Self::Bfloat16 => Kind::BFloat16,
+        }
+    }
+}
+
+/// What a network answers in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Arithmetic {
+    /// 32-bit floats.
+    Float32,
+    /// 16-bit floats, for processors that multiply them.
+    Bfloat16,
+    /// 8-bit integers, where all convolutions of a model end in ReLU6. Answers differ by a fraction of a year:
+    /// calibrate with what answers.
+    Int8,
+}
+
+impl Arithmetic {
+    /// The fastest whose answers are the same but for the last digits: 16 bits where this processor
+    /// multiplies them.
     pub fn of_this_processor() -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("avx512bf16") {
@@ -30,6 +53,16 @@ impl Precision {
         match self {
             Self::Float32 => Kind::Float,
             Self::Bfloat16 => Kind::BFloat16,
+            Self::Int8 => Kind::Int8,
+        }
+    }
+}
+
+impl From<Precision> for Arithmetic {
+    fn from(precision: Precision) -> Self {
+        match precision {
+            Precision::Float32 => Self::Float32,
+            Precision::Bfloat16 => Self::Bfloat16,
         }
     }
 }

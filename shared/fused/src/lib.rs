@@ -3,14 +3,19 @@
 //!
 //! tch runs one operator after another, each of which reads and writes all pixels, and packs a
 //! convolution's weights anew at each call. libtorch has an operator without these costs, for graphs that
-//! its compiler makes; `fused.cpp` calls it. All unsafe code of the project is in this crate.
+//! its compiler makes; `fused.cpp` calls it. [`QuantizedConvolution`] is the same in 8-bit integers. All unsafe
+//! code of the project is in this crate.
 
 #![allow(unsafe_code, reason = "calls into C++; the one crate that does")]
+
+mod quantized;
 
 use std::ffi::{CStr, c_char};
 
 use tch::{Kind, TchError, Tensor};
 use torch_sys::C_tensor;
+
+pub use quantized::QuantizedConvolution;
 
 /// Room for what libtorch says of an error.
 const MESSAGE: usize = 512;
@@ -37,6 +42,9 @@ pub enum FusedError {
     /// The weights cannot be packed.
     #[error("the weights of a convolution cannot be packed")]
     Pack(#[from] TchError),
+    /// A network has something in it that is not done in 8 bits.
+    #[error("only convolutions that end in ReLU6, one after the other, are done in 8 bits")]
+    NotQuantizable,
     /// libtorch refused the input.
     #[error("a convolution failed: {0}")]
     Run(String),
@@ -46,7 +54,7 @@ impl From<FusedError> for TchError {
     fn from(error: FusedError) -> Self {
         match error {
             FusedError::Pack(source) => source,
-            FusedError::Run(message) => Self::Torch(message),
+            other => Self::Torch(other.to_string()),
         }
     }
 }
@@ -111,10 +119,8 @@ impl FusedConvolution {
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, FusedError> {
         let Geometry { stride, padding, groups } = self.geometry;
         let [top, left] = padding;
-        let mut message = [0 as c_char; MESSAGE];
-        // SAFETY: the tensors live until the call returns and are only read; `message` has `MESSAGE`
-        // bytes, and the function writes no more and ends them with 0. It lets no exception out.
-        let output = unsafe {
+        // SAFETY: the tensors live until the call returns and are only read.
+        called(|message, length| unsafe {
             agespan_fused_convolution(
                 input.as_ptr(),
                 self.weight.as_ptr(),
@@ -124,18 +130,27 @@ impl FusedConvolution {
                 left,
                 groups,
                 self.highest,
-                message.as_mut_ptr(),
-                message.len(),
+                message,
+                length,
             )
-        };
-        if output.is_null() {
-            // SAFETY: the function ended the bytes with 0.
-            let message = unsafe { CStr::from_ptr(message.as_ptr()) };
-            return Err(FusedError::Run(message.to_string_lossy().into_owned()));
-        }
-        // SAFETY: a new tensor, which nobody else owns.
-        Ok(unsafe { Tensor::from_ptr(output) })
+        })
     }
+}
+
+/// What a function of the C++ files made. It is given room for a message and the room's size, lets no exception
+/// out, and gives a new tensor that nobody else owns, or null and a message that ends with 0 within its room.
+fn called(
+    function: impl FnOnce(*mut c_char, usize) -> *mut C_tensor,
+) -> Result<Tensor, FusedError> {
+    let mut message = [0 as c_char; MESSAGE];
+    let made = function(message.as_mut_ptr(), message.len());
+    if made.is_null() {
+        // SAFETY: the function ended the bytes with 0.
+        let message = unsafe { CStr::from_ptr(message.as_ptr()) };
+        return Err(FusedError::Run(message.to_string_lossy().into_owned()));
+    }
+    // SAFETY: a new tensor, which nobody else owns.
+    Ok(unsafe { Tensor::from_ptr(made) })
 }
 
 #[cfg(test)]

@@ -177,10 +177,11 @@ impl AgeNet {
     }
 
     /// Makes the network ready to answer, as it is now, about images of `side` pixels in the
-    /// precision `kind`, 32-bit floats or bfloat16, on the CPU.
+    /// precision `kind`, 32-bit floats, bfloat16 or 8-bit integers, on the CPU.
     ///
     /// # Errors
-    /// Where libtorch cannot: it was built without oneDNN, or the processor cannot do `kind`.
+    /// Where libtorch cannot: it was built without oneDNN, or the processor cannot do `kind`. In 8 bits,
+    /// when a convolution does not end in ReLU6, as some of MobileNetV2 do not.
     pub fn ready(&self, kind: Kind, side: i64) -> Result<ReadyNet, FusedError> {
         let blocks = match &self.backbone {
             Features::V2(net) => net.folded(),

@@ -30,6 +30,7 @@ pub mod label_distribution;
 mod mobilenet_v1;
 mod mobilenet_v2;
 mod mtcnn;
+mod quantized;
 mod ready;
 pub mod shipped;
 pub mod threads;

@@ -6,6 +6,7 @@ use tch::nn::Linear;
 use tch::{Kind, Tensor};
 
 use crate::convolution::{Folded, FoldedBlock, Shape};
+use crate::quantized::Quantized;
 use crate::{AgeAnswer, AgeOutput};
 
 /// Weights are packed for batches of so many images, and serve others about as well.
@@ -14,10 +15,15 @@ const BATCH: i64 = 8;
 /// An [`AgeNet`](crate::AgeNet) that learns no more.
 #[derive(Debug)]
 pub struct ReadyNet {
-    blocks: Vec<Block>,
+    features: Features,
     /// Age and female, one below the other: `[bins + 1, features]`.
     heads: Linear,
-    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Features {
+    Floats { blocks: Vec<Block>, kind: Kind },
+    Bytes(Quantized),
 }
 
 #[derive(Debug)]
@@ -31,29 +37,19 @@ impl ReadyNet {
         blocks: Vec<FoldedBlock>,
         [age, female]: [&Linear; 2],
         kind: Kind,
-        mut side: i64,
+        side: i64,
     ) -> Result<Self, FusedError> {
-        let mut pack = |layer: &Folded| {
-            let Shape { kernel, stride, groups } = layer.shape;
-            let (padding, inputs) = (kernel / 2, layer.weight.size()[1] * groups);
-            let geometry = Geometry { stride, padding: [padding; 2], groups };
-            let size = [BATCH, inputs, side, side];
-            side = (side + 2 * padding - kernel) / stride + 1;
-            let highest = layer.relu6.then_some(6.0);
-            FusedConvolution::new(&layer.weight, &layer.bias, geometry, highest, kind, size)
-        };
-        let mut pack_block = |block: &FoldedBlock| -> Result<Block, FusedError> {
-            let layers = block.layers.iter().map(&mut pack).collect::<Result<_, _>>()?;
-            Ok(Block { layers, residual: block.residual })
-        };
-        let blocks = tch::no_grad(|| blocks.iter().map(&mut pack_block).collect::<Result<_, _>>())?;
+        let features = tch::no_grad(|| match kind {
+            Kind::Int8 => Quantized::new(&blocks, side).map(Features::Bytes),
+            kind => Ok(Features::Floats { blocks: packed(&blocks, kind, side)?, kind }),
+        })?;
         let both = |of: fn(&Linear) -> Option<&Tensor>| {
             let parts: Vec<&Tensor> = [age, female].into_iter().filter_map(of).collect();
             Tensor::cat(&parts, 0).detach()
         };
         let heads =
             Linear { ws: both(|head| Some(&head.ws)), bs: Some(both(|head| head.bs.as_ref())) };
-        Ok(Self { blocks, heads, kind })
+        Ok(Self { features, heads })
     }
 
     /// As [`AgeNet::answer`](crate::AgeNet::answer).
@@ -65,21 +61,51 @@ impl ReadyNet {
     }
 
     fn forward(&self, images: &Tensor) -> Result<AgeOutput, FusedError> {
-        let mut hidden = images.to_kind(self.kind);
-        for block in &self.blocks {
-            let mut output = hidden.shallow_clone();
-            for layer in &block.layers {
-                output = layer.forward(&output)?;
-            }
-            hidden = if block.residual { hidden + output } else { output };
-        }
-        let features = hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float);
+        let features = match &self.features {
+            Features::Floats { blocks, kind } => through(blocks, images.to_kind(*kind))?,
+            Features::Bytes(layers) => layers.forward(images)?,
+        };
         let logits = features.apply(&self.heads);
         let bins = logits.size()[1] - 1;
         Ok(AgeOutput {
             age_logits: logits.narrow(1, 0, bins),
             female_logit: logits.select(1, bins),
         })
+    }
+}
+
+fn packed(blocks: &[FoldedBlock], kind: Kind, mut side: i64) -> Result<Vec<Block>, FusedError> {
+    let mut pack = |layer: &Folded| {
+        let (geometry, size) = layer.over(&mut side);
+        let highest = layer.relu6.then_some(6.0);
+        FusedConvolution::new(&layer.weight, &layer.bias, geometry, highest, kind, size)
+    };
+    let mut pack_block = |block: &FoldedBlock| -> Result<Block, FusedError> {
+        let layers = block.layers.iter().map(&mut pack).collect::<Result<_, _>>()?;
+        Ok(Block { layers, residual: block.residual })
+    };
+    blocks.iter().map(&mut pack_block).collect()
+}
+
+fn through(blocks: &[Block], mut hidden: Tensor) -> Result<Tensor, FusedError> {
+    for block in blocks {
+        let mut output = hidden.shallow_clone();
+        for layer in &block.layers {
+            output = layer.forward(&output)?;
+        }
+        hidden = if block.residual { hidden + output } else { output };
+    }
+    Ok(hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float))
+}
+
+impl Folded {
+    /// How it goes over images of `side` pixels, and their size; `side` is that of its outputs afterwards.
+    pub(crate) fn over(&self, side: &mut i64) -> (Geometry, [i64; 4]) {
+        let Shape { kernel, stride, groups } = self.shape;
+        let (padding, inputs) = (kernel / 2, self.weight.size()[1] * groups);
+        let size = [BATCH, inputs, *side, *side];
+        *side = (*side + 2 * padding - kernel) / stride + 1;
+        (Geometry { stride, padding: [padding; 2], groups }, size)
     }
 }
 
@@ -100,8 +126,13 @@ mod tests {
             tch::no_grad(|| net.forward(&(face(16) * 2.0 - 0.7), Learning::All));
             let faces = face(5);
             let expected = net.answer(&faces, true);
-            for (kind, bound) in [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2)] {
-                let found = net.ready(kind, 64).unwrap().answer(&faces, true).unwrap();
+            for (kind, bound) in [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2), (Kind::Int8, 2e-2)] {
+                let ready = net.ready(kind, 64);
+                if (backbone, kind) == (Backbone::MobileNetV2, Kind::Int8) {
+                    assert!(matches!(ready, Err(FusedError::NotQuantizable)));
+                    continue;
+                }
+                let found = ready.unwrap().answer(&faces, true).unwrap();
                 for (found, expected) in [
                     (&found.distribution, &expected.distribution),
                     (&found.probability_female, &expected.probability_female),

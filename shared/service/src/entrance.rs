@@ -21,9 +21,8 @@ use tonic::transport::server::{Connected, TcpIncoming};
 use crate::security::{Exposed, Gate, GateError, Origin, caller_name, tls};
 use crate::{Config, LimitsConfig};
 
-/// Handshakes that may be under way, and how long one may take, HTTP/2's greeting included: who connects and
-/// says nothing, or a byte now and then, keeps nobody out.
-const HANDSHAKES: usize = 4096;
+/// How long a handshake may take, HTTP/2's greeting included: who connects and says nothing, or a byte now and
+/// then, has his place for so long.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Bytes of HTTP/2's greeting (RFC 9113, section 3.4).
 const GREETING: usize = 24;
@@ -104,14 +103,15 @@ impl Entrance {
     /// Connections as they are made, and who is let in.
     pub(crate) fn split(self) -> (BoxStream<'static, io::Result<Connection>>, Gate) {
         let own = ReceiverStream::new(self.own).map(|stream| Ok(Connection::own(stream)));
-        let (tls, room) =
-            (self.tls, Arc::new(Semaphore::new(self.limits.max_connections as usize)));
+        let most = self.limits.max_connections as usize;
+        let (tls, room) = (self.tls, Arc::new(Semaphore::new(most)));
         let outside = match self.listener {
             None => stream::pending().boxed(),
             Some(listener) => TcpIncoming::from(listener)
                 .with_nodelay(Some(true))
                 .map(move |tcp| shake_hands(tcp, tls.clone(), room.clone()))
-                .buffer_unordered(HANDSHAKES)
+                // One more than may be open, which is closed at once.
+                .buffer_unordered(most + 1)
                 .boxed(),
         };
         (stream::select(outside, own).boxed(), self.gate)

@@ -8,7 +8,7 @@ use agespan_service::CancellationToken;
 use tokio::sync::Mutex;
 
 use super::{ModelError, Record, Registry};
-use crate::Precision;
+use crate::Arithmetic;
 use crate::engine::Engine;
 use crate::instruments::Instruments;
 
@@ -58,7 +58,7 @@ struct Slots {
 #[derive(Clone, Debug)]
 pub struct Models {
     registry: Registry,
-    precision: Precision,
+    arithmetic: Arithmetic,
     instruments: Arc<Instruments>,
     slots: Arc<RwLock<Slots>>,
     /// Held while loading, so that many requests for one model load it once.
@@ -67,8 +67,8 @@ pub struct Models {
 
 impl Models {
     /// None yet.
-    pub fn new(registry: Registry, precision: Precision, instruments: Arc<Instruments>) -> Self {
-        Self { registry, precision, instruments, slots: Arc::default(), loading: Arc::default() }
+    pub fn new(registry: Registry, arithmetic: Arithmetic, instruments: Arc<Instruments>) -> Self {
+        Self { registry, arithmetic, instruments, slots: Arc::default(), loading: Arc::default() }
     }
 
     /// The active model.
@@ -111,7 +111,7 @@ impl Models {
             None => self.load(&id).await?,
         };
         self.write(|slots| slots.active = Some(loaded));
-        tracing::info!(model = id, precision = ?self.precision, "model is active");
+        tracing::info!(model = id, arithmetic = ?self.arithmetic, "model is active");
         Ok(())
     }
 
@@ -132,7 +132,7 @@ impl Models {
         let record = self.registry.record(id).await?;
         let weights = self.registry.weights(&record).await?;
         let (shape, instruments) = (record.card.shape(), self.instruments.clone());
-        let engine = Engine::start(&weights, &shape, self.precision, instruments)
+        let engine = Engine::start(&weights, &shape, self.arithmetic, instruments)
             .map_err(|source| LoadError::Weights { id: id.to_owned(), source })?;
         Ok(Arc::new(Loaded { record, engine }))
     }

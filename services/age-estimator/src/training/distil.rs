@@ -40,7 +40,7 @@ impl Teachers {
             let net = AgeNet::new(&store.root(), teacher.shape.net);
             weights::load(&store, teacher.weights)?;
             store.freeze();
-            Ok((Network::new(net, &teacher.shape, spec.precision), teacher.shape))
+            Ok((Network::new(net, &teacher.shape, spec.precision.into()), teacher.shape))
         };
         Ok(Self(teachers.iter().map(load).collect::<Result<_, _>>()?))
     }
