@@ -1,10 +1,9 @@
-//! Compiles the C++ files against the headers of the libtorch that torch-sys links.
+//! Compiles the one C++ file against the headers of the libtorch that torch-sys links.
 
 use std::path::PathBuf;
 
 fn main() {
-    let files = ["src/fused.cpp", "src/quantized.cpp"];
-    files.iter().for_each(|file| println!("cargo:rerun-if-changed={file}"));
+    println!("cargo:rerun-if-changed=src/fused.cpp");
     #[expect(clippy::disallowed_methods, reason = "cargo tells a build script by the environment")]
     let lib = std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from);
     let lib = lib.expect("torch-sys says where libtorch is");
@@ -14,6 +13,6 @@ fn main() {
         .warnings(false)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .include(lib.with_file_name("include"))
-        .files(files)
+        .file("src/fused.cpp")
         .compile("agespan_fused");
 }

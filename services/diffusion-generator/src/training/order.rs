@@ -41,6 +41,8 @@ impl Shares {
                 order.push(face);
             }
         }
+        // Where rounding has lost the last mark.
+        order.resize(faces, faces.saturating_sub(1));
         let mut shuffled: Vec<(f32, usize)> = keys.into_iter().zip(order).collect();
         shuffled.sort_by(|left, right| left.0.total_cmp(&right.0));
         Ok(shuffled.into_iter().map(|(_, face)| face).collect())
