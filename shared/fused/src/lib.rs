@@ -45,6 +45,9 @@ pub enum FusedError {
     /// A network has something in it that is not done in 8 bits.
     #[error("only convolutions that end in ReLU6, one after the other, are done in 8 bits")]
     NotQuantizable,
+    /// The processor cannot.
+    #[error("this processor has no instructions (VNNI) for sums of products of 8-bit integers")]
+    Processor,
     /// libtorch refused the input.
     #[error("a convolution failed: {0}")]
     Run(String),

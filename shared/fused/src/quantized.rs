@@ -56,11 +56,21 @@ pub struct QuantizedConvolution {
 }
 
 impl QuantizedConvolution {
+    /// Whether this processor adds products of bytes up in 32 bits. Others add pairs of them up in 16, which
+    /// overflows, or were not tried.
+    pub fn is_possible() -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return std::arch::is_x86_feature_detected!("avx512vnni")
+            || std::arch::is_x86_feature_detected!("avxvnni");
+        #[cfg(not(target_arch = "x86_64"))]
+        false
+    }
+
     /// Rounds and packs `weight` `[outputs, inputs / groups, k, k]` and `bias` `[outputs]`, for inputs of about
     /// the size `[n, inputs, h, w]`.
     ///
     /// # Errors
-    /// When oneDNN cannot pack them.
+    /// When oneDNN cannot pack them, or it is not [possible](Self::is_possible) here.
     pub fn new(
         weight: &Tensor,
         bias: &Tensor,
@@ -68,6 +78,9 @@ impl QuantizedConvolution {
         step: f64,
         input: [i64; 4],
     ) -> Result<Self, FusedError> {
+        if !Self::is_possible() {
+            return Err(FusedError::Processor);
+        }
         let Geometry { stride, padding: [top, left], groups } = geometry;
         let weight = weight.f_to_kind(Kind::Float)?.f_contiguous()?;
         let largest = weight.f_abs()?.f_amax([1i64, 2, 3].as_slice(), false)?;
@@ -130,6 +143,10 @@ mod tests {
 
     #[test]
     fn it_is_a_convolution_with_rounded_weights_and_relu6() {
+        if !QuantizedConvolution::is_possible() {
+            eprintln!("skipped: this processor has no VNNI");
+            return;
+        }
         for (geometry, kernel) in [
             (Geometry { stride: 1, padding: [0, 0], groups: 1 }, 1),
             (Geometry { stride: 2, padding: [1, 1], groups: 16 }, 3),
@@ -164,6 +181,10 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
+        if !QuantizedConvolution::is_possible() {
+            eprintln!("skipped: this processor has no VNNI");
+            return;
+        }
         let geometry = Geometry { stride: 1, padding: [0, 0], groups: 1 };
         let random = |size: &[i64]| Tensor::randn(size, (Kind::Float, Device::Cpu));
         let (weight, bias) = (random(&[8, 4, 1, 1]), random(&[8]));
