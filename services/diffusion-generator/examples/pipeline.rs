@@ -8,6 +8,8 @@
 //! * `cargo run --release --example pipeline -- tune FACES SPEC.json PIPELINE OUT`: fine-tunes a
 //!   diffusers directory as OUT, with what each epoch made beside it; an interrupted run is taken up
 //!   again;
+//! * `cargo run --release --example pipeline -- mean PIPELINE TUNED OUT`: the mean of the weights of a pipeline
+//!   and of one that was tuned from it;
 //! * `cargo run --release --example pipeline -- halve PIPELINE OUT`: the same in 16 bits.
 //!
 //! SPEC.json holds the settings of `FineTuneSpec` that are not as by default.
@@ -40,10 +42,15 @@ fn main() -> Result<()> {
             Ok(Pipeline::open(Path::new(pipeline), Kind::Half, Device::Cpu)?
                 .save(Path::new(out))?)
         }
+        ["mean", pipeline, tuned, out] => {
+            mean(Path::new(pipeline), Path::new(tuned), Path::new(out))
+        }
         ["tune", faces, spec, pipeline, out] => {
             tune(Path::new(faces), Path::new(spec), Path::new(pipeline), Path::new(out))
         }
-        _ => bail!("usage: pipeline begin|around|tune …, as the top of this example's source says"),
+        _ => bail!(
+            "usage: pipeline begin|around|tune|mean|halve …, as the top of this example's source says"
+        ),
     }
 }
 
@@ -104,6 +111,24 @@ fn tune(faces: &Path, spec: &Path, pipeline: &Path, out: &Path) -> Result<()> {
     let fitted = finetune(&spec, pipeline, training, validation, earlier.as_deref(), &mut observe)?;
     fitted.pipeline.save(out)?;
     Ok(())
+}
+
+/// Between two ends of one training lie networks that have something of both (Wortsman et al. 2022, arXiv
+/// 2203.05482).
+fn mean(pipeline: &Path, tuned: &Path, out: &Path) -> Result<()> {
+    let open = |path| Pipeline::open(path, Kind::Float, Device::Cpu);
+    let (pipeline, tuned) = (open(pipeline)?, open(tuned)?);
+    for (weights, others) in [
+        (pipeline.unet.variables(), tuned.unet.variables()),
+        (pipeline.text_encoder.variables(), tuned.text_encoder.variables()),
+    ] {
+        for (name, weight) in weights {
+            let other = others.get(name).with_context(|| format!("no {name} in the tuned one"))?;
+            let middle = (weight + other) / 2.0;
+            weight.shallow_clone().copy_(&middle);
+        }
+    }
+    Ok(pipeline.save(out)?)
 }
 
 fn tell(event: &Event) {
