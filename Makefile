@@ -39,10 +39,11 @@ bench-soak: build ## The estimator pushed for ten minutes, its memory watched; M
 	@$(cache)/peers/bin/python tests/bench/soak.py $(programs)/agespan $(programs)/bench-serving deploy/demo/faces/collins.jpg $(MINUTES)
 
 bench-diffusion: setup ## Stable Diffusion v1.5 at full size against diffusers; PYTHON=… has it already
-	cargo build --release --workspace --example bench_diffusion
+	cargo build --release --workspace --example bench_diffusion --example bench_tuning
 	$(if $(PYTHON),,@test -d $(cache)/peers-diffusion || python3 -m venv $(cache)/peers-diffusion)
 	$(if $(PYTHON),,@$(cache)/peers-diffusion/bin/pip install --quiet --requirement tests/bench/diffusion-requirements.txt)
 	@$(or $(PYTHON),$(cache)/peers-diffusion/bin/python) tests/bench/diffusion.py $(programs)/examples/bench_diffusion $(cache)/weights/clip-tokenizer $(SIDE) $(STEPS)
+	@$(or $(PYTHON),$(cache)/peers-diffusion/bin/python) tests/bench/tuning.py $(programs)/examples/bench_tuning services/diffusion-generator/shipped
 
 chaos: setup ## Jobs while workers and Redis are killed, for 25 minutes; AGESPAN_CHAOS_MINUTES, _SEED, … change it
 	cargo test --release --workspace --test chaos -- --ignored --exact long_run --nocapture

@@ -20,6 +20,7 @@ mod older;
 mod own_predictor;
 mod photos;
 mod pipeline;
+mod precisions;
 mod probes;
 mod redis_away;
 mod reported;
