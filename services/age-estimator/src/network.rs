@@ -21,7 +21,8 @@ impl Network {
                 |error| tracing::warn!(%error, ?arithmetic, "the model does not do it"),
             )
         };
-        match ready(arithmetic).or_else(|_| ready(Arithmetic::of_this_processor())) {
+        let instead = |error| arithmetic.instead().map_or(Err(error), ready);
+        match ready(arithmetic).or_else(instead) {
             Ok(ready) => Self::Ready(ready),
             Err(_) => {
                 tracing::warn!("the model answers slowly, as it was trained");

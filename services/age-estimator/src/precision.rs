@@ -48,6 +48,11 @@ impl Arithmetic {
         Self::Float32
     }
 
+    /// What a model answers in that does not do it: not every one does 8 bits.
+    pub(crate) fn instead(self) -> Option<Self> {
+        (self == Self::Int8).then(Self::of_this_processor)
+    }
+
     /// As libtorch has it.
     pub fn kind(self) -> Kind {
         match self {
