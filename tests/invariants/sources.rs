@@ -84,6 +84,8 @@ fn only_one_thread_holds_a_network() {
 fn unsafe_code_stands_in_one_crate() {
     // A test asks a library to do without the extensions of the processor.
     let allowed = [
+        "shared/fused/src/adamw.rs",
+        "shared/fused/src/gradients.rs",
         "shared/fused/src/lib.rs",
         "shared/fused/src/quantized.rs",
         "shared/imaging/tests/pixels.rs",

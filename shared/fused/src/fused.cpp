@@ -1,11 +1,15 @@
-// Calls libtorch's operators of a convolution with its activation, in floats and in 8-bit integers, which have
-// no binding in tch: they are registered for compiled graphs, in namespaces of their own.
+// Calls what libtorch does in one pass and tch has no binding for: a convolution with its activation, in floats and
+// in 8-bit integers, which are registered for compiled graphs in namespaces of their own, and a step of AdamW. Then what
+// it tells of gradients and tch does not ask.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <ATen/core/List.h>
 #include <ATen/core/ivalue.h>
 #include <ATen/native/quantized/cpu/qconv.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
 #include <cstddef>
@@ -14,6 +18,7 @@
 #include <exception>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 namespace {
 
@@ -30,6 +35,14 @@ const c10::TypedOperatorHandle<Operator> &convolution() {
 }
 
 torch::List<int64_t> pair(int64_t first, int64_t second) { return {first, second}; }
+
+// The operator goes over the memory of its tensors, whatever their sizes and strides.
+void check_alike(const at::Tensor &variable, const at::Tensor &other) {
+  TORCH_CHECK(other.sizes() == variable.sizes() && other.strides() == variable.strides(),
+              "a tensor of an optimiser's step is laid out otherwise than its variable");
+  TORCH_CHECK(other.scalar_type() == variable.scalar_type() && other.device() == variable.device(),
+              "a tensor of an optimiser's step is of another kind than its variable, or elsewhere");
+}
 
 at::Tensor *told(const std::exception &error, char *message, size_t length) {
   std::strncpy(message, error.what(), length - 1);
@@ -93,6 +106,49 @@ extern "C" at::Tensor *agespan_quantized_convolution(const at::Tensor *input, do
     return new at::Tensor(at::native::QConvoneDNN::run_pointwise(
         *input, step, 0, *weight, *scales, *zeros, *bias, pair(stride, stride), pair(top, left), pair(1, 1), groups,
         step, 0, at::kByte, "none", torch::List<std::optional<at::Scalar>>(), std::nullopt));
+  } catch (const std::exception &error) {
+    return told(error, message, length);
+  }
+}
+
+// Moves `variable` and its moments by step number `steps` of AdamW, in place; the variable, or null and what went
+// wrong in `message`, with nothing moved.
+extern "C" at::Tensor *agespan_adamw(const at::Tensor *variable, const at::Tensor *gradient, const at::Tensor *first,
+                                     const at::Tensor *second, double steps, double rate, double decay_first,
+                                     double decay_second, double weight_decay, double epsilon, char *message,
+                                     size_t length) noexcept {
+  try {
+    TORCH_CHECK(variable->is_non_overlapping_and_dense(), "a variable has gaps in its memory");
+    for (const auto *other : {gradient, first, second}) check_alike(*variable, *other);
+    const auto counted = at::scalar_tensor(steps, variable->options().dtype(at::kFloat).requires_grad(false));
+    at::_fused_adamw_({*variable}, {*gradient}, {*first}, {*second}, {}, {counted}, rate, decay_first, decay_second,
+                      weight_decay, epsilon, false, false, std::nullopt, std::nullopt);
+    return new at::Tensor(*variable);
+  } catch (const std::exception &error) {
+    return told(error, message, length);
+  }
+}
+
+// The gradient of `variable`, which has none any more; undefined where it had none.
+extern "C" at::Tensor *agespan_take_gradient(const at::Tensor *variable, char *message, size_t length) noexcept {
+  try {
+    return new at::Tensor(std::exchange(variable->mutable_grad(), at::Tensor()));
+  } catch (const std::exception &error) {
+    return told(error, message, length);
+  }
+}
+
+// Goes back from `count` tensors, whose gradients are given; the first of them, or null and what went wrong in `message`.
+extern "C" at::Tensor *agespan_backward(const at::Tensor *const *outputs, const at::Tensor *const *gradients,
+                                        size_t count, char *message, size_t length) noexcept {
+  try {
+    torch::autograd::variable_list from, given;
+    for (size_t place = 0; place < count; ++place) {
+      from.push_back(*outputs[place]);
+      given.push_back(*gradients[place]);
+    }
+    torch::autograd::backward(from, given);
+    return new at::Tensor(from.at(0));
   } catch (const std::exception &error) {
     return told(error, message, length);
   }

@@ -1,13 +1,15 @@
-//! A convolution with its activation in one pass over the pixels, its weights packed beforehand, by
-//! oneDNN inside libtorch. For inference on CPUs: there is no gradient.
+//! What libtorch does in one pass over memory and tch has no binding for.
 //!
-//! tch runs one operator after another, each of which reads and writes all pixels, and packs a
-//! convolution's weights anew at each call. libtorch has an operator without these costs, for graphs that
-//! its compiler makes; `fused.cpp` calls it. [`QuantizedConvolution`] is the same in 8-bit integers. All unsafe
-//! code of the project is in this crate.
+//! [`FusedConvolution`] is a convolution with its activation, its weights packed beforehand, by oneDNN inside
+//! libtorch, for inference on CPUs: there is no gradient. tch runs one operator after another, each of which
+//! reads and writes all pixels, and packs a convolution's weights anew at each call. libtorch has an operator
+//! without these costs, for graphs that its compiler makes; `fused.cpp` calls it. [`QuantizedConvolution`] is the
+//! same in 8-bit integers, [`adamw::step`] a step of an optimiser; [`gradients`] is what tch does not ask of autograd. All unsafe code of the project is in this crate.
 
 #![allow(unsafe_code, reason = "calls into C++; the one crate that does")]
 
+pub mod adamw;
+pub mod gradients;
 mod quantized;
 
 use std::ffi::{CStr, c_char};
@@ -49,7 +51,7 @@ pub enum FusedError {
     #[error("this processor has no instructions (VNNI) for sums of products of 8-bit integers")]
     Processor,
     /// libtorch refused the input.
-    #[error("a convolution failed: {0}")]
+    #[error("an operator of libtorch failed: {0}")]
     Run(String),
 }
 

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use tch::Tensor;
+use agespan_fused::adamw::{Step, step};
+use agespan_fused::gradients::take_gradient;
+use tch::{TchError, Tensor};
 
 /// The optimiser, with the moments of each variable that it has stepped.
 #[derive(Debug)]
@@ -18,8 +20,7 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    const BETA_FIRST: f64 = 0.9;
-    const BETA_SECOND: f64 = 0.999;
+    const DECAYS: [f64; 2] = [0.9, 0.999];
     const EPSILON: f64 = 1e-8;
 
     /// An optimiser that has not stepped yet.
@@ -32,39 +33,46 @@ impl AdamW {
         }
     }
 
-    /// Moves each variable that has a gradient, and clears the gradient.
-    pub fn step(&mut self, variables: &mut [(String, Tensor)], learning_rate: f64) {
+    /// Moves each variable that has a gradient, and takes the gradient away.
+    ///
+    /// # Errors
+    /// As [`AdamW::step_one`].
+    pub fn step(
+        &mut self,
+        variables: &mut [(String, Tensor)],
+        learning_rate: f64,
+    ) -> Result<(), TchError> {
         tch::no_grad(|| {
             for (name, variable) in variables {
-                let mut gradient = variable.grad();
-                if gradient.defined() {
-                    self.step_one(name, variable, &gradient, learning_rate);
-                    let _ = gradient.zero_();
+                if let Some(gradient) = take_gradient(variable)? {
+                    self.step_one(name, variable, &gradient, learning_rate)?;
                 }
             }
-        });
+            Ok(())
+        })
     }
 
     /// Moves one variable against its gradient. No gradients are to be kept meanwhile.
-    pub fn step_one(&mut self, name: &str, variable: &mut Tensor, gradient: &Tensor, rate: f64) {
-        let steps = self.steps.entry(name.to_owned()).or_insert(0);
-        *steps += 1;
-        let exponent = *steps as f64;
+    ///
+    /// # Errors
+    /// When variable, gradient and the moments of that name are not of the same size and kind.
+    pub fn step_one(
+        &mut self,
+        name: &str,
+        variable: &mut Tensor,
+        gradient: &Tensor,
+        rate: f64,
+    ) -> Result<(), TchError> {
+        let number = self.steps.entry(name.to_owned()).or_insert(0);
+        *number += 1;
         let zeros = || variable.zeros_like();
         let first = self.first.entry(name.to_owned()).or_insert_with(zeros);
         let second = self.second.entry(name.to_owned()).or_insert_with(zeros);
-        let _ = first.lerp_(gradient, 1.0 - Self::BETA_FIRST);
-        let _ = second.g_mul_scalar_(Self::BETA_SECOND);
-        *second += gradient.square() * (1.0 - Self::BETA_SECOND);
-
-        let first_correction = 1.0 - Self::BETA_FIRST.powf(exponent);
-        let second_correction = 1.0 - Self::BETA_SECOND.powf(exponent);
-        let root = (second.sqrt() / second_correction.sqrt()) + Self::EPSILON;
         // Norms and biases are not decayed: pulling them to zero is no regularisation.
-        if variable.dim() > 1 {
-            let _ = variable.g_mul_scalar_(1.0 - rate * self.weight_decay);
-        }
-        *variable -= &*first / root * (rate / first_correction);
+        let weight_decay = if variable.dim() > 1 { self.weight_decay } else { 0.0 };
+        let (decays, epsilon) = (Self::DECAYS, Self::EPSILON);
+        let told = Step { number: *number, rate, decays, weight_decay, epsilon };
+        Ok(step(variable, gradient, [first, second], told)?)
     }
 
     /// The state as named tensors: `{variable}.first`, `.second` and `.steps`.
@@ -100,7 +108,7 @@ mod tests {
     fn quadratic_step(optimiser: &mut AdamW, variables: &mut [(String, Tensor)]) {
         let loss = (&variables[0].1 - 3.0).square().sum(Kind::Float);
         loss.backward();
-        optimiser.step(variables, 0.1);
+        optimiser.step(variables, 0.1).unwrap();
     }
 
     fn variables() -> Vec<(String, Tensor)> {

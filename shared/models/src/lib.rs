@@ -39,6 +39,7 @@ pub mod weights;
 pub use adamw::AdamW;
 pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use agespan_fused::FusedError;
+pub use agespan_fused::gradients::take_gradient;
 pub use checkpoint::CheckpointError;
 pub use inception::{Inception, ScriptError, Scripted};
 pub use input::InputSpec;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use agespan_models::average::{self, Named, copies, shared};
 use agespan_models::tch::nn::VarStore;
-use agespan_models::tch::{self, Device, Tensor};
+use agespan_models::tch::{self, Device, TchError, Tensor};
 use agespan_models::{
     AdamW, AgeNet, CheckpointError, FusedError, Learning, WeightsError, label_distribution, weights,
 };
@@ -123,6 +123,9 @@ pub enum TrainError {
     /// libtorch cannot ask a teacher.
     #[error("a teacher cannot answer")]
     Teacher(#[from] FusedError),
+    /// libtorch cannot move the weights.
+    #[error("a step of the optimiser failed")]
+    Step(#[from] TchError),
     /// Mixing with labels that cannot be mixed.
     #[error("faces whose age is a range or whose gender is unknown cannot be mixed; train without")]
     Mixing,
@@ -304,7 +307,7 @@ impl Run {
         loss.backward();
         let mut variables = weights::variables(&self.store);
         variables.retain(|(_, variable)| variable.requires_grad());
-        self.optimiser.step(&mut variables, schedule.rate(step, spec.learning_rate));
+        self.optimiser.step(&mut variables, schedule.rate(step, spec.learning_rate))?;
         self.follow();
         self.position.step += 1;
         self.position.running.add(value);

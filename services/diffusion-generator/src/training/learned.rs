@@ -8,10 +8,10 @@
 //! Low-rank additions are learned by the chain rule: from the gradient G of W + s B A follow s B'G
 //! for A and s G A' for B, so that no network needs to know of them.
 
-use agespan_models::AdamW;
 use agespan_models::average::{Named, copies};
 use agespan_models::diffusion::{Noise, lora_factors, lora_sum};
 use agespan_models::tch::{self, Kind, TchError, Tensor};
+use agespan_models::{AdamW, take_gradient};
 
 use super::spec::Lora;
 
@@ -87,13 +87,12 @@ impl Learned {
         let additions = &self.additions;
         tch::no_grad(|| {
             let take = |tensor: &mut Tensor| {
-                let gradient = tensor.f_grad()?;
-                if !gradient.defined() {
-                    return Ok(None);
+                let Some(gradient) = take_gradient(tensor)? else { return Ok(None) };
+                let mut gradient = gradient.f_to_kind(Kind::Float)?;
+                if divisor != 1.0 {
+                    let _ = gradient.f_div_scalar_(divisor)?;
                 }
-                let taken = gradient.f_to_kind(Kind::Float)?.f_div_scalar(divisor)?;
-                tensor.zero_grad();
-                Ok(Some(taken))
+                Ok(Some(gradient))
             };
             let gradients: Gradients =
                 self.computing.iter_mut().map(take).collect::<Result<_, TchError>>()?;
@@ -114,11 +113,11 @@ impl Learned {
         tch::no_grad(|| {
             for ((name, weight), gradient) in self.weights_mut().iter_mut().zip(gradients) {
                 if let Some(gradient) = gradient {
-                    optimiser.step_one(name, weight, gradient, rate);
+                    optimiser.step_one(name, weight, gradient, rate)?;
                 }
             }
-        });
-        self.spread()
+            self.spread()
+        })
     }
 
     /// Gives pipeline and network what was learned.
@@ -175,7 +174,7 @@ impl Additions {
 pub(super) fn norm(gradients: &Gradients) -> Result<f64, TchError> {
     let mut sum = 0.0;
     for gradient in gradients.iter().flatten() {
-        sum += gradient.f_square()?.f_sum(Kind::Double)?.f_double_value(&[])?;
+        sum += gradient.f_norm()?.f_double_value(&[])?.powi(2);
     }
     Ok(sum.sqrt())
 }

@@ -2,10 +2,10 @@
 //! goes between its parts and nothing of what is within them; backward, each part is computed once more, for
 //! a third more work and a fraction of the memory.
 //!
-//! libtorch's own autograd does the derivatives of a part: those of the scalar that is the part's output times
-//! the gradient that came from behind.
+//! libtorch's own autograd goes back through a part, from its outputs and the gradients that came from behind.
 
-use tch::{Kind, TchError, Tensor};
+use agespan_fused::gradients::backward;
+use tch::{TchError, Tensor};
 
 use super::unet::{Part, Unet};
 
@@ -85,21 +85,19 @@ impl Recomputed<'_> {
             let skipped = given.under.iter().chain(&taken).map(Tensor::shallow_clone);
             let mut skipped: Vec<_> = skipped.collect();
             let output = self.unet.run(given.part, &hidden, &time, &texts, &mut skipped)?;
-            let mut loss = product(&output, &gradient)?;
-            for (left, gradient) in skipped.iter().zip(&of_left) {
-                loss = loss.f_add(&product(left, gradient)?)?;
-            }
-            loss.f_backward()?;
+            let mut pairs = vec![(&output, &gradient)];
+            pairs.extend(skipped.iter().zip(&of_left));
+            backward(&pairs)?;
             gradient = hidden.f_grad()?;
             for tensor in &taken {
                 of_skipped.push(tensor.f_grad()?);
             }
         }
         let own = self.unet.time(&self.timesteps, self.time.kind())?;
-        product(&own, &time.f_grad()?)?.f_backward()?;
+        backward(&[(&own, &time.f_grad()?)])?;
         let of_texts = texts.f_grad()?;
         if self.texts.requires_grad() && of_texts.defined() {
-            product(&self.texts, &of_texts)?.f_backward()?;
+            backward(&[(&self.texts, &of_texts)])?;
         }
         Ok(())
     }
@@ -108,9 +106,4 @@ impl Recomputed<'_> {
 /// The same numbers, with a gradient of their own.
 fn leaf(tensor: &Tensor) -> Result<Tensor, TchError> {
     tensor.f_detach()?.f_set_requires_grad(true)
-}
-
-/// The scalar of which `gradient` is the gradient. Only that is looked at.
-fn product(tensor: &Tensor, gradient: &Tensor) -> Result<Tensor, TchError> {
-    tensor.f_mul(gradient)?.f_sum(Kind::Float)
 }
