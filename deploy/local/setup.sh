@@ -120,6 +120,7 @@ install_redis
 python3 "$here/libtorch.py"
 python3 "$here/imagenet.py"
 python3 "$here/faceres.py"
+python3 "$here/dlib_faces.py"
 python3 "$here/mtcnn.py"
 python3 "$here/clip_vocabulary.py"
 choose_target

@@ -66,16 +66,15 @@ def pattern():
     return (x * y // 16 + c * 31 + n * 101) % 256
 
 
-def main(folder):
-    found = features(read(pathlib.Path(folder)), pattern()[..., ::-1] - MEANS)
+def write(found, script):
+    """The golden beside its script."""
     golden = {
         "made_by": f"numpy {numpy.__version__}",
         "side": SIDE,
         "features": [[float(f"{value:.7g}") for value in row] for row in found],
     }
-    path = pathlib.Path(__file__).with_suffix(".json")
-    path.write_text(json.dumps(golden) + "\n")
+    pathlib.Path(script).with_suffix(".json").write_text(json.dumps(golden) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    write(features(read(pathlib.Path(sys.argv[1])), pattern()[..., ::-1] - MEANS), __file__)

@@ -230,8 +230,10 @@ pub(crate) struct Train {
 pub(crate) enum Backbone {
     /// From ImageNet, as in the original study.
     MobilenetV2,
-    /// From identities of faces.
+    /// From identities of faces (HSE FaceRes).
     MobilenetV1Faces,
+    /// Residual, from identities of faces (dlib).
+    FaceResnet,
 }
 
 #[derive(Subcommand)]

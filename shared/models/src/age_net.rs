@@ -8,7 +8,7 @@ use tch::nn::{self, Path};
 use tch::{Kind, Tensor};
 
 use crate::ready::ReadyNet;
-use crate::{InputSpec, MobileNetV1, MobileNetV2};
+use crate::{FaceResNet, InputSpec, MobileNetV1, MobileNetV2};
 
 /// What looks at the face.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +20,15 @@ pub enum Backbone {
     /// [`MobileNetV1`], which begins with weights that learned identities of faces.
     #[serde(rename = "mobilenet_v1")]
     MobileNetV1,
+    /// [`FaceResNet`], which begins with weights that learned identities of faces too: dlib's.
+    #[serde(rename = "face_resnet")]
+    FaceResNet,
 }
 
 impl Backbone {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::MobileNetV2, Self::MobileNetV1, Self::FaceResNet];
+
     /// The input of `crop` pixels a side, out of `resize`, scaled as the first weights want it.
     pub fn input(self, resize: u32, crop: u32) -> InputSpec {
         let (mean, std) = match self {
@@ -30,6 +36,10 @@ impl Backbone {
             // The face weights want 0 to 255 less these means, and no division.
             Self::MobileNetV1 => {
                 ([123.68 / 255.0, 116.779 / 255.0, 103.939 / 255.0], [1.0 / 255.0; 3])
+            }
+            // 0 to 255 less these means, in 256ths.
+            Self::FaceResNet => {
+                ([122.782 / 255.0, 117.001 / 255.0, 104.298 / 255.0], [256.0 / 255.0; 3])
             }
         };
         InputSpec { resize, crop, mean, std }
@@ -40,6 +50,7 @@ impl Backbone {
         match self {
             Self::MobileNetV2 => "imagenet-mobilenet-v2.safetensors",
             Self::MobileNetV1 => "faceres-mobilenet-v1.safetensors",
+            Self::FaceResNet => "dlib-face-resnet.safetensors",
         }
     }
 
@@ -47,6 +58,7 @@ impl Backbone {
         match self {
             Self::MobileNetV2 => MobileNetV2::FEATURES,
             Self::MobileNetV1 => MobileNetV1::FEATURES,
+            Self::FaceResNet => FaceResNet::FEATURES,
         }
     }
 }
@@ -114,14 +126,16 @@ pub enum Learning {
 enum Features {
     V2(Box<MobileNetV2>),
     V1(MobileNetV1),
+    ResNet(FaceResNet),
 }
 
 impl Features {
     fn forward(&self, images: &Tensor, batch_statistics: bool) -> Tensor {
         match self {
             Self::V2(net) => net.forward(images, batch_statistics),
-            // Its batch norms are folded: there are no statistics to take.
+            // The others' batch norms are folded: there are no statistics to take.
             Self::V1(net) => net.forward(images),
+            Self::ResNet(net) => net.forward(images),
         }
     }
 }
@@ -143,6 +157,7 @@ impl AgeNet {
         let backbone = match spec.backbone {
             Backbone::MobileNetV2 => Features::V2(Box::new(MobileNetV2::new(path))),
             Backbone::MobileNetV1 => Features::V1(MobileNetV1::new(path)),
+            Backbone::FaceResNet => Features::ResNet(FaceResNet::new(path)),
         };
         let linear = |name: &str, outputs| {
             nn::linear(path / name, spec.backbone.features(), outputs, Default::default())
@@ -181,11 +196,12 @@ impl AgeNet {
     ///
     /// # Errors
     /// Where libtorch cannot: it was built without oneDNN, or the processor cannot do `kind`. In 8 bits,
-    /// when a convolution does not end in ReLU6, as some of MobileNetV2 do not.
+    /// when a convolution does not end in ReLU6, as all of MobileNetV1's do.
     pub fn ready(&self, kind: Kind, side: i64) -> Result<ReadyNet, FusedError> {
         let blocks = match &self.backbone {
             Features::V2(net) => net.folded(),
             Features::V1(net) => net.folded(),
+            Features::ResNet(net) => net.folded(),
         };
         ReadyNet::new(blocks, [&self.age, &self.female], kind, side)
     }
@@ -222,7 +238,7 @@ mod tests {
 
     #[test]
     fn a_face_and_its_mirror_image_are_of_one_age() {
-        for backbone in [Backbone::MobileNetV1, Backbone::MobileNetV2] {
+        for backbone in Backbone::ALL {
             let store = VarStore::new(Device::Cpu);
             let net = AgeNet::new(&store.root(), NetSpec { backbone, ..NetSpec::default() });
             let face = Tensor::rand([1, 3, 32, 32], (Kind::Float, Device::Cpu));

@@ -53,19 +53,19 @@ impl Convolution {
 
 impl Convolution {
     /// What inference does in its place, with an activation.
-    pub(crate) fn folded(&self, relu6: bool) -> Folded {
+    pub(crate) fn folded(&self, activation: Activation) -> Folded {
         let weight = self.weight.shallow_clone();
         let bias = match &self.bias {
             Some(bias) => bias.shallow_clone(),
             None => Tensor::zeros([weight.size()[0]], (weight.kind(), weight.device())),
         };
-        Folded { weight, bias, shape: self.shape, relu6 }
+        Folded { weight, bias, shape: self.shape, activation }
     }
 
     /// The same with the batch norm behind it, whose statistics no longer move (Ioffe and Szegedy
     /// 2015, arXiv 1502.03167, algorithm 2).
-    pub(crate) fn folded_with(&self, norm: &nn::BatchNorm, relu6: bool) -> Folded {
-        let plain = self.folded(relu6);
+    pub(crate) fn folded_with(&self, norm: &nn::BatchNorm, activation: Activation) -> Folded {
+        let plain = self.folded(activation);
         let mut scale = (&norm.running_var + NORM_EPSILON).rsqrt();
         if let Some(weight) = &norm.ws {
             scale *= weight;
@@ -87,13 +87,67 @@ pub(crate) struct Folded {
     pub(crate) weight: Tensor,
     pub(crate) bias: Tensor,
     pub(crate) shape: Shape,
-    pub(crate) relu6: bool,
+    pub(crate) activation: Activation,
+}
+
+/// What comes behind a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    Nothing,
+    Relu,
+    Relu6,
+}
+
+impl Activation {
+    /// What outputs are clamped to from 0 up.
+    pub(crate) fn highest(self) -> Option<f64> {
+        match self {
+            Self::Nothing => None,
+            Self::Relu => Some(f64::INFINITY),
+            Self::Relu6 => Some(6.0),
+        }
+    }
+}
+
+/// What goes past the convolutions of a block and is added to what they give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Past {
+    Nothing,
+    /// The block's input.
+    Input,
+    /// The block's input, with ReLU behind the sum.
+    InputThenRelu,
+    /// The means of squares of two pixels of it, which has fewer channels perhaps, with ReLU behind the sum.
+    HalvedThenRelu,
+}
+
+impl Past {
+    /// What a block gives, of what its convolutions gave and of its input.
+    pub(crate) fn join(self, mut within: Tensor, input: &Tensor) -> Tensor {
+        match self {
+            Self::Nothing => within,
+            Self::Input => within.g_add_(input),
+            Self::InputThenRelu => within.g_add_(input).relu_(),
+            Self::HalvedThenRelu => {
+                // A square at an edge may have one pixel less.
+                let halved = input.avg_pool2d([2, 2], [2, 2], [0, 0], true, false, None::<i64>);
+                let _ = within.narrow(1, 0, halved.size()[1]).g_add_(&halved);
+                within.relu_()
+            }
+        }
+    }
 }
 
 /// Convolutions one after the other.
 #[derive(Debug)]
 pub(crate) struct FoldedBlock {
     pub(crate) layers: Vec<Folded>,
-    /// Whether the input is added to the output.
-    pub(crate) residual: bool,
+    pub(crate) past: Past,
+    /// Whether the highest of each three by three pixels are taken, two pixels apart, behind all.
+    pub(crate) pooled: bool,
+}
+
+/// The highest of each three by three pixels, two pixels apart.
+pub(crate) fn pooled(images: &Tensor) -> Tensor {
+    images.max_pool2d([3, 3], [2, 2], [1, 1], [1, 1], false)
 }

@@ -2,7 +2,7 @@
 //!
 //! The major components are:
 //!
-//! * [`MobileNetV2`], [`MobileNetV1`]: the backbones.
+//! * [`MobileNetV2`], [`MobileNetV1`], [`FaceResNet`]: the backbones.
 //! * [`AgeNet`]: a backbone with an age head (a distribution over years) and a gender head.
 //! * [`ReadyNet`]: the same made ready to answer, several times as fast.
 //! * [`Inception`]: what FID is measured by; [`Scripted`]: the same as a TorchScript program.
@@ -24,6 +24,7 @@ pub mod average;
 pub mod checkpoint;
 mod convolution;
 pub mod diffusion;
+mod face_resnet;
 mod inception;
 mod input;
 pub mod label_distribution;
@@ -41,6 +42,7 @@ pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
 pub use agespan_fused::FusedError;
 pub use agespan_fused::gradients::take_gradient;
 pub use checkpoint::CheckpointError;
+pub use face_resnet::FaceResNet;
 pub use inception::{Inception, ScriptError, Scripted};
 pub use input::InputSpec;
 pub use mobilenet_v1::MobileNetV1;

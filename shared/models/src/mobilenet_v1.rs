@@ -8,7 +8,7 @@
 use tch::nn::Path;
 use tch::{Kind, Tensor};
 
-use crate::convolution::{Convolution, FoldedBlock, Shape};
+use crate::convolution::{Activation, Convolution, FoldedBlock, Past, Shape};
 
 /// The separable blocks: output channels and stride.
 const BLOCKS: [(i64, i64); 13] = [
@@ -59,8 +59,8 @@ impl MobileNetV1 {
 
     /// The convolutions as inference does them.
     pub(crate) fn folded(&self) -> Vec<FoldedBlock> {
-        let layers = self.layers.iter().map(|layer| layer.folded(true)).collect();
-        vec![FoldedBlock { layers, residual: false }]
+        let layers = self.layers.iter().map(|layer| layer.folded(Activation::Relu6)).collect();
+        vec![FoldedBlock { layers, past: Past::Nothing, pooled: false }]
     }
 
     /// Images `[n, 3, h, w]` to features `[n, 1024]`.

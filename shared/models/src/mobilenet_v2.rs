@@ -6,7 +6,7 @@
 use tch::nn::{self, ModuleT, Path};
 use tch::{Kind, Tensor};
 
-use crate::convolution::{Convolution, Folded, FoldedBlock, Shape};
+use crate::convolution::{Activation, Convolution, Folded, FoldedBlock, Past, Shape};
 
 /// The bottleneck stages: expansion, output channels, blocks, stride of the first block.
 const STAGES: [(i64, i64, i64, i64); 7] = [
@@ -53,8 +53,11 @@ impl MobileNetV2 {
 
     /// The convolutions as inference does them, their batch norms folded in.
     pub(crate) fn folded(&self) -> Vec<FoldedBlock> {
-        let alone =
-            |layer: &ConvNorm| FoldedBlock { layers: vec![layer.folded(true)], residual: false };
+        let alone = |layer: &ConvNorm| FoldedBlock {
+            layers: vec![layer.folded(Activation::Relu6)],
+            past: Past::Nothing,
+            pooled: false,
+        };
         let mut blocks = vec![alone(&self.stem)];
         blocks.extend(self.blocks.iter().map(Bottleneck::folded));
         blocks.push(alone(&self.last));
@@ -78,7 +81,7 @@ impl MobileNetV2 {
 struct Bottleneck {
     activated: Vec<ConvNorm>,
     project: ConvNorm,
-    residual: bool,
+    past: Past,
 }
 
 impl Bottleneck {
@@ -93,13 +96,15 @@ impl Bottleneck {
         // torchvision lays the linear projection flat: conv.N and its norm conv.N+1.
         let (conv, norm) = (path / activated.len(), path / (activated.len() + 1));
         let project = ConvNorm::at(&conv, &norm, width, outputs, Shape::dense(1, 1));
-        Self { activated, project, residual: stride == 1 && inputs == outputs }
+        let past = if stride == 1 && inputs == outputs { Past::Input } else { Past::Nothing };
+        Self { activated, project, past }
     }
 
     fn folded(&self) -> FoldedBlock {
-        let mut layers: Vec<_> = self.activated.iter().map(|layer| layer.folded(true)).collect();
-        layers.push(self.project.folded(false));
-        FoldedBlock { layers, residual: self.residual }
+        let mut layers: Vec<_> =
+            self.activated.iter().map(|layer| layer.folded(Activation::Relu6)).collect();
+        layers.push(self.project.folded(Activation::Nothing));
+        FoldedBlock { layers, past: self.past, pooled: false }
     }
 
     fn forward(&self, input: &Tensor, batch_statistics: bool) -> Tensor {
@@ -108,7 +113,7 @@ impl Bottleneck {
             hidden = layer.forward(&hidden, batch_statistics).relu6();
         }
         let output = self.project.forward(&hidden, batch_statistics);
-        if self.residual { input + output } else { output }
+        self.past.join(output, input)
     }
 }
 
@@ -131,8 +136,8 @@ impl ConvNorm {
         }
     }
 
-    fn folded(&self, relu6: bool) -> Folded {
-        self.conv.folded_with(&self.norm, relu6)
+    fn folded(&self, activation: Activation) -> Folded {
+        self.conv.folded_with(&self.norm, activation)
     }
 
     fn forward(&self, input: &Tensor, batch_statistics: bool) -> Tensor {

@@ -7,7 +7,7 @@
 use agespan_fused::{FusedConvolution, FusedError, QuantizedConvolution};
 use tch::{Kind, Tensor};
 
-use crate::convolution::{Folded, FoldedBlock};
+use crate::convolution::{Activation, Folded, FoldedBlock, Past};
 
 /// What a byte counts.
 const STEP: f64 = 6.0 / 255.0;
@@ -25,8 +25,11 @@ pub(crate) struct Quantized {
 impl Quantized {
     pub(crate) fn new(blocks: &[FoldedBlock], mut side: i64) -> Result<Self, FusedError> {
         let mut folded = blocks.iter().flat_map(|block| &block.layers);
-        let plain = |layer: &Folded| layer.relu6;
-        if blocks.iter().any(|block| block.residual || !block.layers.iter().all(plain)) {
+        let ends = |layer: &Folded| layer.activation == Activation::Relu6;
+        let plain = |block: &FoldedBlock| {
+            block.past == Past::Nothing && !block.pooled && block.layers.iter().all(ends)
+        };
+        if !blocks.iter().all(plain) {
             return Err(FusedError::NotQuantizable);
         }
         let stem = folded.next().ok_or(FusedError::NotQuantizable)?;

@@ -5,7 +5,7 @@ use agespan_fused::{FusedConvolution, FusedError, Geometry};
 use tch::nn::Linear;
 use tch::{Kind, Tensor};
 
-use crate::convolution::{Folded, FoldedBlock, Shape};
+use crate::convolution::{Folded, FoldedBlock, Past, Shape, pooled};
 use crate::quantized::Quantized;
 use crate::{AgeAnswer, AgeOutput};
 
@@ -29,7 +29,8 @@ enum Features {
 #[derive(Debug)]
 struct Block {
     layers: Vec<FusedConvolution>,
-    residual: bool,
+    past: Past,
+    pooled: bool,
 }
 
 impl ReadyNet {
@@ -75,14 +76,18 @@ impl ReadyNet {
 }
 
 fn packed(blocks: &[FoldedBlock], kind: Kind, mut side: i64) -> Result<Vec<Block>, FusedError> {
-    let mut pack = |layer: &Folded| {
-        let (geometry, size) = layer.over(&mut side);
-        let highest = layer.relu6.then_some(6.0);
+    let pack = |layer: &Folded, side: &mut i64| {
+        let (geometry, size) = layer.over(side);
+        let highest = layer.activation.highest();
         FusedConvolution::new(&layer.weight, &layer.bias, geometry, highest, kind, size)
     };
     let mut pack_block = |block: &FoldedBlock| -> Result<Block, FusedError> {
-        let layers = block.layers.iter().map(&mut pack).collect::<Result<_, _>>()?;
-        Ok(Block { layers, residual: block.residual })
+        let layers = block.layers.iter().map(|layer| pack(layer, &mut side));
+        let layers = layers.collect::<Result<_, _>>()?;
+        if block.pooled {
+            side = (side + 1) / 2;
+        }
+        Ok(Block { layers, past: block.past, pooled: block.pooled })
     };
     blocks.iter().map(&mut pack_block).collect()
 }
@@ -93,7 +98,10 @@ fn through(blocks: &[Block], mut hidden: Tensor) -> Result<Tensor, FusedError> {
         for layer in &block.layers {
             output = layer.forward(&output)?;
         }
-        hidden = if block.residual { hidden + output } else { output };
+        hidden = block.past.join(output, &hidden);
+        if block.pooled {
+            hidden = pooled(&hidden);
+        }
     }
     Ok(hidden.mean_dim([2i64, 3].as_slice(), false, Kind::Float))
 }
@@ -119,7 +127,7 @@ mod tests {
 
     #[test]
     fn it_answers_as_the_network_that_it_was_made_from() {
-        for backbone in [Backbone::MobileNetV1, Backbone::MobileNetV2] {
+        for backbone in Backbone::ALL {
             let store = VarStore::new(Device::Cpu);
             let net = AgeNet::new(&store.root(), NetSpec { backbone, ..NetSpec::default() });
             let face = |n: i64| Tensor::rand([n, 3, 64, 64], (Kind::Float, Device::Cpu));
@@ -129,7 +137,7 @@ mod tests {
             let expected = net.answer(&faces, true);
             for (kind, bound) in [(Kind::Float, 1e-5), (Kind::BFloat16, 2e-2), (Kind::Int8, 2e-2)] {
                 let ready = net.ready(kind, 64);
-                if kind == Kind::Int8 && backbone == Backbone::MobileNetV2 {
+                if kind == Kind::Int8 && backbone != Backbone::MobileNetV1 {
                     assert!(matches!(ready, Err(FusedError::NotQuantizable)));
                     continue;
                 }

@@ -91,14 +91,20 @@ impl TrainSpec {
     /// What measured best for a backbone, on squares of `side` pixels.
     pub fn recipe(backbone: Backbone, side: u32) -> Self {
         let net = NetSpec { backbone, ..NetSpec::default() };
-        // Of the resized photo, seven eighths are seen.
-        let input = backbone.input(side * 8 / 7, side);
+        let whole = match backbone {
+            // Of the resized photo, seven eighths are seen.
+            Backbone::MobileNetV1 | Backbone::MobileNetV2 => side * 8 / 7,
+            Backbone::FaceResNet => side,
+        };
+        let input = backbone.input(whole, side);
         let augmentation = Augmentation::STRONG;
         let strong = Self { average: 0.998, augmentation, net, input, ..Self::default() };
         match backbone {
             Backbone::MobileNetV2 => strong,
             // Without batch norms a step may not be as long.
-            Backbone::MobileNetV1 => Self { epochs: 16, learning_rate: 5e-4, ..strong },
+            Backbone::MobileNetV1 | Backbone::FaceResNet => {
+                Self { epochs: 16, learning_rate: 5e-4, ..strong }
+            }
         }
     }
 

@@ -229,6 +229,7 @@ fn backbone(backbone: i32) -> Result<Option<Backbone>, Status> {
         Ok(proto::Backbone::Unspecified) => Ok(None),
         Ok(proto::Backbone::MobilenetV2) => Ok(Some(Backbone::MobileNetV2)),
         Ok(proto::Backbone::MobilenetV1Faces) => Ok(Some(Backbone::MobileNetV1)),
+        Ok(proto::Backbone::FaceResnet) => Ok(Some(Backbone::FaceResNet)),
         Err(_) => Err(status::invalid("backbone", "UNKNOWN_ENUM", "not a Backbone")),
     }
 }

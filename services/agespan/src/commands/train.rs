@@ -50,5 +50,6 @@ fn backbone(backbone: Option<Backbone>) -> proto::Backbone {
         None => proto::Backbone::Unspecified,
         Some(Backbone::MobilenetV2) => proto::Backbone::MobilenetV2,
         Some(Backbone::MobilenetV1Faces) => proto::Backbone::MobilenetV1Faces,
+        Some(Backbone::FaceResnet) => proto::Backbone::FaceResnet,
     }
 }

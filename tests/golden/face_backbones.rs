@@ -1,10 +1,11 @@
-//! MobileNetV1 and its converted weights against NumPy on the file that they were converted from.
+//! The backbones that begin with faces, and their converted weights, against NumPy on the files that they were
+//! converted from.
 
 use std::fs;
 use std::path::Path;
 
 use agespan_models::tch::{Device, Tensor, nn::VarStore, no_grad};
-use agespan_models::{Backbone, MobileNetV1, weights};
+use agespan_models::{Backbone, FaceResNet, MobileNetV1, weights};
 use agespan_tests::{repository, setting};
 use serde::Deserialize;
 
@@ -30,21 +31,32 @@ fn pattern(side: u32) -> Vec<u8> {
 
 #[test]
 fn mobilenet_v1_gives_what_the_file_of_its_weights_says() {
+    let store = VarStore::new(Device::Cpu);
+    let network = MobileNetV1::new(&store.root());
+    check(Backbone::MobileNetV1, store, "mobilenet_v1.json", |images| network.forward(images));
+}
+
+#[test]
+fn the_residual_network_gives_what_the_file_of_its_weights_says() {
+    let store = VarStore::new(Device::Cpu);
+    let network = FaceResNet::new(&store.root());
+    check(Backbone::FaceResNet, store, "face_resnet.json", |images| network.forward(images));
+}
+
+fn check(backbone: Backbone, store: VarStore, golden: &str, forward: impl Fn(&Tensor) -> Tensor) {
     let folder = setting("AGESPAN_FIRST_WEIGHTS").expect("is set by `make setup`");
-    let file = Path::new(&folder).join(Backbone::MobileNetV1.first_weights());
+    let file = Path::new(&folder).join(backbone.first_weights());
     if !file.exists() {
         println!("skipped: {} is not there; `make setup` needs npm for it", file.display());
         return;
     }
-    let golden = fs::read(repository().join("tests/golden/mobilenet_v1.json")).unwrap();
+    let golden = fs::read(repository().join("tests/golden").join(golden)).unwrap();
     let golden: Golden = serde_json::from_slice(&golden).unwrap();
-    let store = VarStore::new(Device::Cpu);
-    let network = MobileNetV1::new(&store.root());
     weights::load(&store, &fs::read(file).unwrap()).unwrap();
 
-    let input = Backbone::MobileNetV1.input(golden.side, golden.side);
+    let input = backbone.input(golden.side, golden.side);
     let images = input.tensor(&pattern(golden.side), Device::Cpu);
-    let found = no_grad(|| network.forward(&images));
+    let found = no_grad(|| forward(&images));
     let expected = Tensor::from_slice2(&golden.features);
     assert_eq!(found.size(), expected.size());
     let difference = (found - expected).abs().max().double_value(&[]);
