@@ -22,6 +22,7 @@ ROWS = [
     ("queue", "waiting in the line"),
     ("beside", "whole request less decode and forward"),
     ("beside_in_server", "the same within the server"),
+    ("nothing", "a request with nothing to do"),
 ]
 
 

@@ -12,6 +12,9 @@ use std::time::Instant;
 use agespan_client::Client;
 use agespan_client::proto::estimator::v1::EstimateAgeRequest;
 use serde_json::{Value, json};
+use tonic::transport::Endpoint;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
 
 /// The first ones fill caches and pools.
 const WARM_UP: usize = 50;
@@ -63,7 +66,22 @@ async fn main() {
         });
         before = after;
     }
-    println!("{}", told(&seen[WARM_UP..]));
+    let mut told = told(&seen[WARM_UP..]);
+    told["nothing"] = nothing(url, seen.len()).await;
+    println!("{told}");
+}
+
+/// Requests that take the same road to no work: what the machine, its sockets and HTTP/2 cost.
+async fn nothing(url: &str, requests: usize) -> Value {
+    let channel = Endpoint::from_shared(url.to_owned()).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel);
+    let mut seconds = Vec::new();
+    for _ in 0..requests {
+        let clock = Instant::now();
+        health.check(HealthCheckRequest::default()).await.unwrap();
+        seconds.push(clock.elapsed().as_secs_f64());
+    }
+    shares(seconds.split_off(WARM_UP))
 }
 
 fn told(seen: &[Request]) -> Value {

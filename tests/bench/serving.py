@@ -25,7 +25,7 @@ from PIL import Image
 
 import machine
 import server
-from training import AgeNet, mobilenet_v1, mobilenet_v2
+from training import BACKBONES, AgeNet
 
 SECONDS, CALLERS = 6, 64
 METHOD = ("agespan.estimator.v1.EstimatorService", "EstimateAge")
@@ -114,7 +114,8 @@ def main(agespan, bench, card, photo):
     torch.set_num_threads(threads)
     spec = json.loads(pathlib.Path(card).read_text())["spec"]
     side, name = spec["input"]["crop"], spec["net"]["backbone"]
-    net = AgeNet({"mobilenet_v1": mobilenet_v1, "mobilenet_v2": mobilenet_v2}[name]).eval()
+    (backbone,) = (backbone for backbone in BACKBONES if backbone.__name__ == name)
+    net = AgeNet(backbone).eval()
     print(f"answers by {name} at {side} pixels, {pathlib.Path(photo).name}; {machine.described()}")
     bare, batch = by_onnx(net, side, threads)
     print(f"{'ONNX Runtime ' + onnxruntime.__version__ + ', no server':34} {bare:8.1f} images/s, batches of {batch}")

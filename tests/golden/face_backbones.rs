@@ -1,6 +1,8 @@
 //! The backbones that begin with faces, and their converted weights, against NumPy on the files that they were
 //! converted from.
 
+#![allow(clippy::print_stdout, reason = "a test says why it was skipped")]
+
 use std::fs;
 use std::path::Path;
 

@@ -75,6 +75,7 @@ struct Work {
 pub struct Engine {
     queue: mpsc::Sender<Work>,
     input: InputSpec,
+    arithmetic: Arithmetic,
 }
 
 impl Engine {
@@ -94,14 +95,20 @@ impl Engine {
         store.freeze();
         let (sender, receiver) = mpsc::channel(QUEUE);
         let net = Network::new(net, shape, arithmetic);
+        let arithmetic = net.arithmetic();
         let model = Model { net, shape: *shape, instruments };
         thread::spawn(move || model.run(receiver));
-        Ok(Self { queue: sender, input: shape.input })
+        Ok(Self { queue: sender, input: shape.input, arithmetic })
     }
 
     /// How images have to come.
     pub fn input(&self) -> InputSpec {
         self.input
+    }
+
+    /// What the model answers in: what was asked for, where it does that.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Asks the model about a face whose crop is of the size that [`Engine::input`] says.

@@ -34,6 +34,18 @@ const c10::TypedOperatorHandle<Operator> &convolution() {
   return found;
 }
 
+using OntoOperator = at::Tensor(const at::Tensor &, const at::Tensor &, const at::Tensor &,
+                                const std::optional<at::Tensor> &, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
+                                int64_t, std::string_view, std::optional<at::Scalar>, std::optional<std::string_view>,
+                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+
+const c10::TypedOperatorHandle<OntoOperator> &convolution_onto() {
+  static const auto found = c10::Dispatcher::singleton()
+                                .findSchemaOrThrow("mkldnn::_convolution_pointwise", "binary")
+                                .typed<OntoOperator>();
+  return found;
+}
+
 torch::List<int64_t> pair(int64_t first, int64_t second) { return {first, second}; }
 
 // The operator goes over the memory of its tensors, whatever their sizes and strides.
@@ -73,6 +85,31 @@ extern "C" at::Tensor *agespan_fused_convolution(const at::Tensor *input, const 
     }
     return new at::Tensor(convolution().call(*input, *weight, *bias, paddings, strides, dilations,
                                              groups, activation, bounds, std::string_view("")));
+  } catch (const std::exception &error) {
+    return told(error, message, length);
+  }
+}
+
+// The convolution plus `other`, which has its output's size, and the positive part of that with `relu`; a new tensor, or
+// null and what went wrong in `message`.
+extern "C" at::Tensor *agespan_fused_convolution_onto(const at::Tensor *input, const at::Tensor *other,
+                                                      const at::Tensor *weight, const at::Tensor *bias, int64_t stride,
+                                                      int64_t top, int64_t left, int64_t groups, bool relu,
+                                                      char *message, size_t length) noexcept {
+  try {
+    const int64_t strides[2] = {stride, stride}, paddings[2] = {top, left};
+    const int64_t dilations[2] = {1, 1};
+    // The operator would read beyond a smaller one.
+    const auto kernel = weight->sizes(), from = input->sizes();
+    TORCH_CHECK(groups == 1 && kernel.size() == 4 && from.size() == 4, "only dense convolutions are added to something");
+    const int64_t sizes[4] = {from[0], kernel[0], (from[2] + 2 * top - kernel[2]) / stride + 1,
+                              (from[3] + 2 * left - kernel[3]) / stride + 1};
+    TORCH_CHECK(other->sizes() == at::IntArrayRef(sizes) && other->scalar_type() == input->scalar_type(),
+                "what a convolution is added to has not its output's size and kind");
+    const auto behind = relu ? std::optional<std::string_view>("relu") : std::nullopt;
+    return new at::Tensor(convolution_onto().call(*input, *other, *weight, *bias, paddings, strides, dilations, groups,
+                                                  "add", std::nullopt, behind, c10::List<std::optional<at::Scalar>>(),
+                                                  std::nullopt));
   } catch (const std::exception &error) {
     return told(error, message, length);
   }

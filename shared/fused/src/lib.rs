@@ -35,6 +35,20 @@ unsafe extern "C" {
         message: *mut c_char,
         length: usize,
     ) -> *mut C_tensor;
+
+    fn agespan_fused_convolution_onto(
+        input: *const C_tensor,
+        other: *const C_tensor,
+        weight: *const C_tensor,
+        bias: *const C_tensor,
+        stride: i64,
+        top: i64,
+        left: i64,
+        groups: i64,
+        relu: bool,
+        message: *mut c_char,
+        length: usize,
+    ) -> *mut C_tensor;
 }
 
 /// Why a convolution failed.
@@ -142,6 +156,39 @@ impl FusedConvolution {
     }
 }
 
+impl FusedConvolution {
+    /// The convolution of an input plus `other`, a tensor like its output, and with `relu` the positive part of the
+    /// sum. What the output was to be clamped to is not looked at.
+    ///
+    /// # Errors
+    /// When one of them is of another shape or precision, or there are groups.
+    pub fn forward_onto(
+        &self,
+        input: &Tensor,
+        other: &Tensor,
+        relu: bool,
+    ) -> Result<Tensor, FusedError> {
+        let Geometry { stride, padding, groups } = self.geometry;
+        let [top, left] = padding;
+        // SAFETY: the tensors live until the call returns and are only read.
+        called(|message, length| unsafe {
+            agespan_fused_convolution_onto(
+                input.as_ptr(),
+                other.as_ptr(),
+                self.weight.as_ptr(),
+                self.bias.as_ptr(),
+                stride,
+                top,
+                left,
+                groups,
+                relu,
+                message,
+                length,
+            )
+        })
+    }
+}
+
 /// What a function of the C++ files made. It is given room for a message and the room's size, lets no exception
 /// out, and gives a new tensor that nobody else owns, or null and a message that ends with 0 within its room.
 fn called(
@@ -205,6 +252,29 @@ mod tests {
                 let off = apart(geometry, kernel, highest, Kind::BFloat16);
                 assert!(off < 0.5, "{geometry:?} {highest:?} in 16 bits: {off}");
             }
+        }
+    }
+
+    #[test]
+    fn it_is_added_to_another_tensor() {
+        tch::manual_seed(0);
+        let geometry = Geometry { stride: 1, padding: [1, 1], groups: 1 };
+        let (weight, bias) = (random(&[16, 16, 3, 3]), random(&[16]));
+        let size = [2, 16, 10, 10];
+        let last =
+            |tensor: &Tensor| tensor.permute([0, 2, 3, 1]).contiguous().permute([0, 3, 1, 2]);
+        let (images, other) = (last(&random(&size)), last(&random(&size)));
+        let plain = images.conv2d(&weight, Some(&bias), [1, 1], [1, 1], [1, 1], 1) + &other;
+        for (kind, bound) in [(Kind::Float, 1e-4), (Kind::BFloat16, 0.5)] {
+            let fused = FusedConvolution::new(&weight, &bias, geometry, None, kind, size).unwrap();
+            let (images, other) = (images.to_kind(kind), other.to_kind(kind));
+            for (relu, expected) in [(true, plain.relu()), (false, plain.shallow_clone())] {
+                let found = fused.forward_onto(&images, &other, relu).unwrap();
+                let off = (found.to_kind(Kind::Float) - expected).abs().max().double_value(&[]);
+                assert!(off < bound, "{kind:?} {relu}: {off}");
+            }
+            let refused = fused.forward_onto(&images, &random(&[2, 8, 10, 10]).to_kind(kind), true);
+            assert!(matches!(refused, Err(FusedError::Run(_))), "{refused:?}");
         }
     }
 

@@ -126,7 +126,7 @@ pub enum Learning {
 enum Features {
     V2(Box<MobileNetV2>),
     V1(MobileNetV1),
-    ResNet(FaceResNet),
+    Residual(FaceResNet),
 }
 
 impl Features {
@@ -135,7 +135,7 @@ impl Features {
             Self::V2(net) => net.forward(images, batch_statistics),
             // The others' batch norms are folded: there are no statistics to take.
             Self::V1(net) => net.forward(images),
-            Self::ResNet(net) => net.forward(images),
+            Self::Residual(net) => net.forward(images),
         }
     }
 }
@@ -157,7 +157,7 @@ impl AgeNet {
         let backbone = match spec.backbone {
             Backbone::MobileNetV2 => Features::V2(Box::new(MobileNetV2::new(path))),
             Backbone::MobileNetV1 => Features::V1(MobileNetV1::new(path)),
-            Backbone::FaceResNet => Features::ResNet(FaceResNet::new(path)),
+            Backbone::FaceResNet => Features::Residual(FaceResNet::new(path)),
         };
         let linear = |name: &str, outputs| {
             nn::linear(path / name, spec.backbone.features(), outputs, Default::default())
@@ -201,7 +201,7 @@ impl AgeNet {
         let blocks = match &self.backbone {
             Features::V2(net) => net.folded(),
             Features::V1(net) => net.folded(),
-            Features::ResNet(net) => net.folded(),
+            Features::Residual(net) => net.folded(),
         };
         ReadyNet::new(blocks, [&self.age, &self.female], kind, side)
     }

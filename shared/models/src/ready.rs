@@ -94,11 +94,16 @@ fn packed(blocks: &[FoldedBlock], kind: Kind, mut side: i64) -> Result<Vec<Block
 
 fn through(blocks: &[Block], mut hidden: Tensor) -> Result<Tensor, FusedError> {
     for block in blocks {
-        let mut output = hidden.shallow_clone();
-        for layer in &block.layers {
-            output = layer.forward(&output)?;
+        let Some((last, first)) = block.layers.split_last() else { continue };
+        let mut within = hidden.shallow_clone();
+        for layer in first {
+            within = layer.forward(&within)?;
         }
-        hidden = block.past.join(output, &hidden);
+        hidden = match block.past {
+            Past::Input => last.forward_onto(&within, &hidden, false)?,
+            Past::InputThenRelu => last.forward_onto(&within, &hidden, true)?,
+            past => past.join(last.forward(&within)?, &hidden),
+        };
         if block.pooled {
             hidden = pooled(&hidden);
         }

@@ -110,8 +110,8 @@ impl Models {
             Some(loaded) => loaded,
             None => self.load(&id).await?,
         };
+        tracing::info!(model = id, arithmetic = ?loaded.engine.arithmetic(), "model is active");
         self.write(|slots| slots.active = Some(loaded));
-        tracing::info!(model = id, arithmetic = ?self.arithmetic, "model is active");
         Ok(())
     }
 

@@ -39,7 +39,7 @@ enum Net {
     Scripted(Scripted),
     V1(MobileNetV1),
     V2(Box<MobileNetV2>),
-    ResNet(FaceResNet),
+    Residual(FaceResNet),
 }
 
 /// A network and how images come to it.
@@ -71,7 +71,7 @@ impl Engine {
         let net = match backbone {
             Backbone::MobileNetV1 => Net::V1(MobileNetV1::new(&store.root())),
             Backbone::MobileNetV2 => Net::V2(Box::new(MobileNetV2::new(&store.root()))),
-            Backbone::FaceResNet => Net::ResNet(FaceResNet::new(&store.root())),
+            Backbone::FaceResNet => Net::Residual(FaceResNet::new(&store.root())),
         };
         weights::load_below(&store, "features.", bytes)?;
         store.freeze();
@@ -85,7 +85,7 @@ impl Engine {
             Net::Scripted(program) => program.features(),
             Net::V1(_) => MobileNetV1::FEATURES,
             Net::V2(_) => MobileNetV2::FEATURES,
-            Net::ResNet(_) => FaceResNet::FEATURES,
+            Net::Residual(_) => FaceResNet::FEATURES,
         };
         columns as usize
     }
@@ -109,7 +109,7 @@ impl Engine {
             Net::Scripted(program) => program.forward(&images),
             Net::V1(net) => Ok(net.forward(&images)),
             Net::V2(net) => Ok(net.forward(&images, false)),
-            Net::ResNet(net) => Ok(net.forward(&images)),
+            Net::Residual(net) => Ok(net.forward(&images)),
         })?;
         let features = features.f_to_kind(Kind::Float)?.f_contiguous()?;
         let mut rows = vec![0.0; features.numel()];
