@@ -9,13 +9,11 @@ Each convolution has a scale and a shift behind it, what is left of a batch norm
 
 import array
 import json
-import shutil
 import struct
 import sys
 
-from npm import fetch
-from packages import CACHE, say, sha256
-from weights import install
+from npm import provide
+from packages import CACHE
 
 PACKAGE = ("@vladmandic/face-api", "1.7.15")
 FILES = {
@@ -65,7 +63,8 @@ def convolution(source, name):
     return ([outputs, inputs, height, width], weight.tobytes()), ([outputs], bias.tobytes())
 
 
-def convert(source):
+def convert(manifest, data):
+    source = read_tensors(json.loads(manifest), data)
     places = {"features.0": "conv32_down"}
     for number, block in enumerate(BLOCKS, 1):
         places[f"features.{number}.first"] = f"{block}/conv1"
@@ -76,18 +75,5 @@ def convert(source):
     return target
 
 
-def main():
-    if HOME.exists() and sha256(HOME) == EXPECTED:
-        say("face weights of dlib are there")
-        return
-    if shutil.which("npm") is None:
-        say("npm is missing: training cannot start from dlib's face weights; all else works")
-        return
-    say(f"fetching {' '.join(PACKAGE)} with npm")
-    manifest, data = fetch(PACKAGE, FILES)
-    install(convert(read_tensors(json.loads(manifest), data)), HOME, EXPECTED)
-    say(f"dlib's face weights are in {HOME}")
-
-
 if __name__ == "__main__":
-    main()
+    provide("face weights of dlib", PACKAGE, FILES, convert, HOME, EXPECTED)

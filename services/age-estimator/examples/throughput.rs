@@ -24,11 +24,8 @@ fn main() -> Result<()> {
     let threads = std::env::args().nth(1).context("usage: throughput THREADS")?;
     threads::set_count(threads.parse()?);
     let mut speeds = BTreeMap::new();
-    for (name, backbone) in [
-        ("mobilenet_v1", Backbone::MobileNetV1),
-        ("mobilenet_v2", Backbone::MobileNetV2),
-        ("face_resnet", Backbone::FaceResNet),
-    ] {
+    for backbone in Backbone::ALL {
+        let name: String = serde_json::from_value(serde_json::to_value(backbone)?)?;
         speeds.insert(name, speed(backbone)?);
     }
     println!("{}", serde_json::to_string(&speeds)?);

@@ -1,6 +1,6 @@
 // Calls what libtorch does in one pass and tch has no binding for: a convolution with its activation, in floats and
-// in 8-bit integers, which are registered for compiled graphs in namespaces of their own, and a step of AdamW. Then what
-// it tells of gradients and tch does not ask.
+// in 8-bit integers, which are registered for compiled graphs in namespaces of their own, and a step of AdamW.
+// Then what it tells of gradients and tch does not ask.
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -21,6 +21,11 @@
 #include <utility>
 
 namespace {
+
+// As in lib.rs: how a convolution goes over its input, rows above and below and columns at both sides being zeros.
+struct Geometry {
+  int64_t stride, padding[2], groups;
+};
 
 using Operator = at::Tensor(const at::Tensor &, const at::Tensor &, const std::optional<at::Tensor> &,
                             at::IntArrayRef, at::IntArrayRef, at::IntArrayRef, int64_t,
@@ -65,15 +70,12 @@ at::Tensor *told(const std::exception &error, char *message, size_t length) {
 }  // namespace
 
 // A new tensor, or null and what went wrong in `message`. `highest` is what the output is clamped to
-// from 0 up, infinity too; a negative number leaves it as it is. `top` rows of zeros are above and below the
-// input, `left` columns on both sides of it.
+// from 0 up, infinity too; a negative number leaves it as it is.
 extern "C" at::Tensor *agespan_fused_convolution(const at::Tensor *input, const at::Tensor *weight,
-                                                 const at::Tensor *bias, int64_t stride, int64_t top,
-                                                 int64_t left, int64_t groups, double highest,
+                                                 const at::Tensor *bias, const Geometry *over, double highest,
                                                  char *message, size_t length) noexcept {
   try {
-    const int64_t strides[2] = {stride, stride}, paddings[2] = {top, left};
-    const int64_t dilations[2] = {1, 1};
+    const int64_t strides[2] = {over->stride, over->stride}, dilations[2] = {1, 1};
     c10::List<std::optional<at::Scalar>> bounds;
     std::string_view activation = "none";
     if (std::isinf(highest)) {
@@ -83,33 +85,33 @@ extern "C" at::Tensor *agespan_fused_convolution(const at::Tensor *input, const 
       bounds.push_back(at::Scalar(0.0));
       bounds.push_back(at::Scalar(highest));
     }
-    return new at::Tensor(convolution().call(*input, *weight, *bias, paddings, strides, dilations,
-                                             groups, activation, bounds, std::string_view("")));
+    return new at::Tensor(convolution().call(*input, *weight, *bias, over->padding, strides, dilations,
+                                             over->groups, activation, bounds, std::string_view("")));
   } catch (const std::exception &error) {
     return told(error, message, length);
   }
 }
 
-// The convolution plus `other`, which has its output's size, and the positive part of that with `relu`; a new tensor, or
-// null and what went wrong in `message`.
+// The convolution plus `other`, which has its output's size, and the positive part of that with `relu`; a new tensor,
+// or null and what went wrong in `message`.
 extern "C" at::Tensor *agespan_fused_convolution_onto(const at::Tensor *input, const at::Tensor *other,
-                                                      const at::Tensor *weight, const at::Tensor *bias, int64_t stride,
-                                                      int64_t top, int64_t left, int64_t groups, bool relu,
-                                                      char *message, size_t length) noexcept {
+                                                      const at::Tensor *weight, const at::Tensor *bias,
+                                                      const Geometry *over, bool relu, char *message,
+                                                      size_t length) noexcept {
   try {
-    const int64_t strides[2] = {stride, stride}, paddings[2] = {top, left};
-    const int64_t dilations[2] = {1, 1};
+    const int64_t strides[2] = {over->stride, over->stride}, dilations[2] = {1, 1};
     // The operator would read beyond a smaller one.
     const auto kernel = weight->sizes(), from = input->sizes();
-    TORCH_CHECK(groups == 1 && kernel.size() == 4 && from.size() == 4, "only dense convolutions are added to something");
-    const int64_t sizes[4] = {from[0], kernel[0], (from[2] + 2 * top - kernel[2]) / stride + 1,
-                              (from[3] + 2 * left - kernel[3]) / stride + 1};
+    TORCH_CHECK(over->groups == 1 && kernel.size() == 4 && from.size() == 4,
+                "only dense convolutions are added to something");
+    const int64_t sizes[4] = {from[0], kernel[0], (from[2] + 2 * over->padding[0] - kernel[2]) / over->stride + 1,
+                              (from[3] + 2 * over->padding[1] - kernel[3]) / over->stride + 1};
     TORCH_CHECK(other->sizes() == at::IntArrayRef(sizes) && other->scalar_type() == input->scalar_type(),
                 "what a convolution is added to has not its output's size and kind");
     const auto behind = relu ? std::optional<std::string_view>("relu") : std::nullopt;
-    return new at::Tensor(convolution_onto().call(*input, *other, *weight, *bias, paddings, strides, dilations, groups,
-                                                  "add", std::nullopt, behind, c10::List<std::optional<at::Scalar>>(),
-                                                  std::nullopt));
+    return new at::Tensor(convolution_onto().call(*input, *other, *weight, *bias, over->padding, strides, dilations,
+                                                  over->groups, "add", std::nullopt, behind,
+                                                  c10::List<std::optional<at::Scalar>>(), std::nullopt));
   } catch (const std::exception &error) {
     return told(error, message, length);
   }
@@ -118,14 +120,15 @@ extern "C" at::Tensor *agespan_fused_convolution_onto(const at::Tensor *input, c
 // Integer weights in an order that oneDNN chooses for inputs of the sizes `shape`, n, c, h and w, whose integers
 // count `step`s; or null and what went wrong in `message`.
 extern "C" at::Tensor *agespan_pack_quantized(const at::Tensor *weight, const at::Tensor *scales, double step,
-                                              int64_t stride, int64_t top, int64_t left, int64_t groups,
-                                              const int64_t *shape, char *message, size_t length) noexcept {
+                                              const Geometry *over, const int64_t *shape, char *message,
+                                              size_t length) noexcept {
   try {
     static const auto pack =
         c10::Dispatcher::singleton().findSchemaOrThrow("onednn::qconv_prepack", "");
     torch::List<int64_t> sizes{shape[0], shape[1], shape[2], shape[3]};
-    torch::jit::Stack stack{*weight,    *scales,         step,      int64_t{0}, pair(stride, stride), pair(top, left),
-                            pair(1, 1), int64_t{groups}, std::move(sizes)};
+    torch::jit::Stack stack{*weight, *scales, step, int64_t{0}, pair(over->stride, over->stride),
+                            pair(over->padding[0], over->padding[1]), pair(1, 1), int64_t{over->groups},
+                            std::move(sizes)};
     pack.callBoxed(&stack);
     return new at::Tensor(std::move(stack.at(0)).toTensor());
   } catch (const std::exception &error) {
@@ -136,13 +139,13 @@ extern "C" at::Tensor *agespan_pack_quantized(const at::Tensor *weight, const at
 // Bytes that count `step`s to bytes that count `step`s; what is below 0 or above 255 stays there.
 extern "C" at::Tensor *agespan_quantized_convolution(const at::Tensor *input, double step, const at::Tensor *weight,
                                                      const at::Tensor *scales, const at::Tensor *zeros,
-                                                     const at::Tensor *bias, int64_t stride, int64_t top,
-                                                     int64_t left, int64_t groups, char *message,
+                                                     const at::Tensor *bias, const Geometry *over, char *message,
                                                      size_t length) noexcept {
   try {
     return new at::Tensor(at::native::QConvoneDNN::run_pointwise(
-        *input, step, 0, *weight, *scales, *zeros, *bias, pair(stride, stride), pair(top, left), pair(1, 1), groups,
-        step, 0, at::kByte, "none", torch::List<std::optional<at::Scalar>>(), std::nullopt));
+        *input, step, 0, *weight, *scales, *zeros, *bias, pair(over->stride, over->stride),
+        pair(over->padding[0], over->padding[1]), pair(1, 1), over->groups, step, 0, at::kByte, "none",
+        torch::List<std::optional<at::Scalar>>(), std::nullopt));
   } catch (const std::exception &error) {
     return told(error, message, length);
   }
@@ -175,7 +178,8 @@ extern "C" at::Tensor *agespan_take_gradient(const at::Tensor *variable, char *m
   }
 }
 
-// Goes back from `count` tensors, whose gradients are given; the first of them, or null and what went wrong in `message`.
+// Goes back from `count` tensors, whose gradients are given; the first of them, or null and what went wrong in
+// `message`.
 extern "C" at::Tensor *agespan_backward(const at::Tensor *const *outputs, const at::Tensor *const *gradients,
                                         size_t count, char *message, size_t length) noexcept {
   try {

@@ -27,10 +27,7 @@ unsafe extern "C" {
         input: *const C_tensor,
         weight: *const C_tensor,
         bias: *const C_tensor,
-        stride: i64,
-        top: i64,
-        left: i64,
-        groups: i64,
+        over: *const Geometry,
         highest: f64,
         message: *mut c_char,
         length: usize,
@@ -41,10 +38,7 @@ unsafe extern "C" {
         other: *const C_tensor,
         weight: *const C_tensor,
         bias: *const C_tensor,
-        stride: i64,
-        top: i64,
-        left: i64,
-        groups: i64,
+        over: *const Geometry,
         relu: bool,
         message: *mut c_char,
         length: usize,
@@ -80,6 +74,7 @@ impl From<FusedError> for TchError {
 
 /// How a convolution goes over its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Geometry {
     /// Pixels from one output to the next.
     pub stride: i64,
@@ -136,27 +131,20 @@ impl FusedConvolution {
     /// # Errors
     /// When the input is of another shape or precision.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, FusedError> {
-        let Geometry { stride, padding, groups } = self.geometry;
-        let [top, left] = padding;
         // SAFETY: the tensors live until the call returns and are only read.
         called(|message, length| unsafe {
             agespan_fused_convolution(
                 input.as_ptr(),
                 self.weight.as_ptr(),
                 self.bias.as_ptr(),
-                stride,
-                top,
-                left,
-                groups,
+                &raw const self.geometry,
                 self.highest,
                 message,
                 length,
             )
         })
     }
-}
 
-impl FusedConvolution {
     /// The convolution of an input plus `other`, a tensor like its output, and with `relu` the positive part of the
     /// sum. What the output was to be clamped to is not looked at.
     ///
@@ -168,8 +156,6 @@ impl FusedConvolution {
         other: &Tensor,
         relu: bool,
     ) -> Result<Tensor, FusedError> {
-        let Geometry { stride, padding, groups } = self.geometry;
-        let [top, left] = padding;
         // SAFETY: the tensors live until the call returns and are only read.
         called(|message, length| unsafe {
             agespan_fused_convolution_onto(
@@ -177,10 +163,7 @@ impl FusedConvolution {
                 other.as_ptr(),
                 self.weight.as_ptr(),
                 self.bias.as_ptr(),
-                stride,
-                top,
-                left,
-                groups,
+                &raw const self.geometry,
                 relu,
                 message,
                 length,

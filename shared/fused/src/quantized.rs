@@ -12,10 +12,7 @@ unsafe extern "C" {
         weight: *const C_tensor,
         scales: *const C_tensor,
         step: f64,
-        stride: i64,
-        top: i64,
-        left: i64,
-        groups: i64,
+        over: *const Geometry,
         shape: *const i64,
         message: *mut c_char,
         length: usize,
@@ -28,10 +25,7 @@ unsafe extern "C" {
         scales: *const C_tensor,
         zeros: *const C_tensor,
         bias: *const C_tensor,
-        stride: i64,
-        top: i64,
-        left: i64,
-        groups: i64,
+        over: *const Geometry,
         message: *mut c_char,
         length: usize,
     ) -> *mut C_tensor;
@@ -81,7 +75,6 @@ impl QuantizedConvolution {
         if !Self::is_possible() {
             return Err(FusedError::Processor);
         }
-        let Geometry { stride, padding: [top, left], groups } = geometry;
         let weight = weight.f_to_kind(Kind::Float)?.f_contiguous()?;
         let largest = weight.f_abs()?.f_amax([1i64, 2, 3].as_slice(), false)?;
         // A channel of zeros has any scale.
@@ -96,10 +89,7 @@ impl QuantizedConvolution {
                 whole.as_ptr(),
                 scales.as_ptr(),
                 step,
-                stride,
-                top,
-                left,
-                groups,
+                &raw const geometry,
                 input.as_ptr(),
                 message,
                 length,
@@ -113,7 +103,6 @@ impl QuantizedConvolution {
     /// # Errors
     /// When the input is of another shape or no bytes.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor, FusedError> {
-        let Geometry { stride, padding: [top, left], groups } = self.geometry;
         // SAFETY: the tensors live until the call returns and are only read.
         called(|message, length| unsafe {
             agespan_quantized_convolution(
@@ -123,10 +112,7 @@ impl QuantizedConvolution {
                 self.scales.as_ptr(),
                 self.zeros.as_ptr(),
                 self.bias.as_ptr(),
-                stride,
-                top,
-                left,
-                groups,
+                &raw const self.geometry,
                 message,
                 length,
             )

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tch::nn::{self, Path};
 use tch::{Kind, Tensor};
 
+use crate::convolution::FoldedBlock;
 use crate::ready::ReadyNet;
 use crate::{FaceResNet, InputSpec, MobileNetV1, MobileNetV2};
 
@@ -54,7 +55,8 @@ impl Backbone {
         }
     }
 
-    fn features(self) -> i64 {
+    /// Length of the vector of features that it makes of an image.
+    pub fn features(self) -> i64 {
         match self {
             Self::MobileNetV2 => MobileNetV2::FEATURES,
             Self::MobileNetV1 => MobileNetV1::FEATURES,
@@ -122,20 +124,42 @@ pub enum Learning {
     All,
 }
 
+/// The network of a [`Backbone`]: an image to a vector of features.
 #[derive(Debug)]
-enum Features {
+pub struct Features(Network);
+
+#[derive(Debug)]
+enum Network {
     V2(Box<MobileNetV2>),
     V1(MobileNetV1),
     Residual(FaceResNet),
 }
 
 impl Features {
-    fn forward(&self, images: &Tensor, batch_statistics: bool) -> Tensor {
-        match self {
-            Self::V2(net) => net.forward(images, batch_statistics),
-            // The others' batch norms are folded: there are no statistics to take.
-            Self::V1(net) => net.forward(images),
-            Self::Residual(net) => net.forward(images),
+    /// Declares the variables below `path` (`features.…`).
+    pub fn new(backbone: Backbone, path: &Path) -> Self {
+        Self(match backbone {
+            Backbone::MobileNetV2 => Network::V2(Box::new(MobileNetV2::new(path))),
+            Backbone::MobileNetV1 => Network::V1(MobileNetV1::new(path)),
+            Backbone::FaceResNet => Network::Residual(FaceResNet::new(path)),
+        })
+    }
+
+    /// Images `[n, 3, h, w]` to features `[n, Backbone::features]`. With `batch_statistics` the batch norms that
+    /// are not folded use the batch's own mean and variance and move their running ones.
+    pub fn forward(&self, images: &Tensor, batch_statistics: bool) -> Tensor {
+        match &self.0 {
+            Network::V2(net) => net.forward(images, batch_statistics),
+            Network::V1(net) => net.forward(images),
+            Network::Residual(net) => net.forward(images),
+        }
+    }
+
+    fn folded(&self) -> Vec<FoldedBlock> {
+        match &self.0 {
+            Network::V2(net) => net.folded(),
+            Network::V1(net) => net.folded(),
+            Network::Residual(net) => net.folded(),
         }
     }
 }
@@ -154,11 +178,7 @@ impl AgeNet {
 
     /// Declares the variables below `path`: the backbone's, `age.…` and `female.…`.
     pub fn new(path: &Path, spec: NetSpec) -> Self {
-        let backbone = match spec.backbone {
-            Backbone::MobileNetV2 => Features::V2(Box::new(MobileNetV2::new(path))),
-            Backbone::MobileNetV1 => Features::V1(MobileNetV1::new(path)),
-            Backbone::FaceResNet => Features::Residual(FaceResNet::new(path)),
-        };
+        let backbone = Features::new(spec.backbone, path);
         let linear = |name: &str, outputs| {
             nn::linear(path / name, spec.backbone.features(), outputs, Default::default())
         };
@@ -198,12 +218,7 @@ impl AgeNet {
     /// Where libtorch cannot: it was built without oneDNN, or the processor cannot do `kind`. In 8 bits,
     /// when a convolution does not end in ReLU6, as all of MobileNetV1's do.
     pub fn ready(&self, kind: Kind, side: i64) -> Result<ReadyNet, FusedError> {
-        let blocks = match &self.backbone {
-            Features::V2(net) => net.folded(),
-            Features::V1(net) => net.folded(),
-            Features::Residual(net) => net.folded(),
-        };
-        ReadyNet::new(blocks, [&self.age, &self.female], kind, side)
+        ReadyNet::new(self.backbone.folded(), [&self.age, &self.female], kind, side)
     }
 }
 

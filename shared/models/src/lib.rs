@@ -38,7 +38,7 @@ pub mod threads;
 pub mod weights;
 
 pub use adamw::AdamW;
-pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Learning, NetSpec};
+pub use age_net::{AgeAnswer, AgeNet, AgeOutput, Backbone, Features, Learning, NetSpec};
 pub use agespan_fused::FusedError;
 pub use agespan_fused::gradients::take_gradient;
 pub use checkpoint::CheckpointError;

@@ -6,8 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use agespan_models::tch::nn::VarStore;
 use agespan_models::tch::{Device, Kind, TchError, Tensor, no_grad};
 use agespan_models::{
-    Backbone, FaceResNet, Inception, InputSpec, MobileNetV1, MobileNetV2, ScriptError, Scripted,
-    WeightsError, weights,
+    Backbone, Features, Inception, InputSpec, ScriptError, Scripted, WeightsError, weights,
 };
 
 use super::extractor::{Extractor, Network};
@@ -37,9 +36,7 @@ pub(crate) enum EngineError {
 enum Net {
     Inception(Box<Inception>),
     Scripted(Scripted),
-    V1(MobileNetV1),
-    V2(Box<MobileNetV2>),
-    Residual(FaceResNet),
+    Backbone(Features, Backbone),
 }
 
 /// A network and how images come to it.
@@ -68,11 +65,7 @@ impl Engine {
             }
         };
         let mut store = VarStore::new(Device::Cpu);
-        let net = match backbone {
-            Backbone::MobileNetV1 => Net::V1(MobileNetV1::new(&store.root())),
-            Backbone::MobileNetV2 => Net::V2(Box::new(MobileNetV2::new(&store.root()))),
-            Backbone::FaceResNet => Net::Residual(FaceResNet::new(&store.root())),
-        };
+        let net = Net::Backbone(Features::new(backbone, &store.root()), backbone);
         weights::load_below(&store, "features.", bytes)?;
         store.freeze();
         Ok(Self { net, input: Some(input), side, _store: Some(store) })
@@ -83,9 +76,7 @@ impl Engine {
         let columns = match &self.net {
             Net::Inception(_) => Inception::FEATURES,
             Net::Scripted(program) => program.features(),
-            Net::V1(_) => MobileNetV1::FEATURES,
-            Net::V2(_) => MobileNetV2::FEATURES,
-            Net::Residual(_) => FaceResNet::FEATURES,
+            Net::Backbone(_, backbone) => backbone.features(),
         };
         columns as usize
     }
@@ -107,9 +98,7 @@ impl Engine {
         let features = no_grad(|| match &self.net {
             Net::Inception(net) => net.forward(&images),
             Net::Scripted(program) => program.forward(&images),
-            Net::V1(net) => Ok(net.forward(&images)),
-            Net::V2(net) => Ok(net.forward(&images, false)),
-            Net::Residual(net) => Ok(net.forward(&images)),
+            Net::Backbone(net, _) => Ok(net.forward(&images, false)),
         })?;
         let features = features.f_to_kind(Kind::Float)?.f_contiguous()?;
         let mut rows = vec![0.0; features.numel()];
